@@ -1,0 +1,86 @@
+# GNU make 3.81 (macOS) and later. `make` alone lists what there is.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+# One stamp per finished set-up, each written last: an interrupted one leaves none and starts over.
+MADE := $(VENV)/.made
+BASE := $(VENV)/.base
+TEST := $(VENV)/.test
+DOCS := $(VENV)/.docs
+
+CHECK_PYTHON := import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
+  "byhand needs Python 3.11 or later, $(PYTHON) is {}.{}: try make PYTHON=python3.12".format(*v[:2]))
+
+.PHONY: help tour test lint bench figures docs clean
+
+help:
+	@echo "make tour      install byhand and watch a hand-written network learn (about 4 minutes)"
+	@echo "make test      install everything, then lint, check types and floors, and run the tests"
+	@echo "make lint      ruff, import-linter and mypy alone"
+	@echo "make bench     run benchmarks/"
+	@echo "make figures   draw the figures of the docs again from docs/experiments/"
+	@echo "make docs      build the docs site into site/"
+	@echo "make clean     remove what the other targets made (your runs/ stay)"
+	@echo "PYTHON=python3.12 chooses the interpreter of the first set-up; make clean to change it."
+
+tour: $(BASE)
+	@$(BIN)/byhand tour
+
+test: $(TEST)
+	$(BIN)/byhand data get mnist
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest --cov
+
+lint: $(TEST)
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: $(TEST)
+	@set -e; for script in benchmarks/[!_]*.py; do \
+	  [ -e "$$script" ] || { echo "benchmarks/ is empty"; break; }; \
+	  echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+figures: $(BASE)
+	@set -e; for script in docs/experiments/[!_]*.py; do \
+	  [ -e "$$script" ] || { echo "docs/experiments/ is empty"; break; }; \
+	  echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+docs: $(DOCS)
+	$(BIN)/mkdocs build --strict
+	@echo "open site/index.html"
+
+clean:
+	rm -rf $(VENV) build dist site .coverage .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find src tests docs benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(MADE):
+	@command -v "$(PYTHON)" >/dev/null || \
+	  { echo "no $(PYTHON) found: install Python 3.11 or later, or name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c '$(CHECK_PYTHON)'
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(BASE): $(MADE) pyproject.toml constraints.txt
+	@echo "installing byhand into $(VENV) (about a minute)"
+	@$(PIP) --editable .
+	@touch $@
+
+# byhand is in place by now, so its extras only add to it: an interruption leaves it usable.
+$(TEST): $(BASE)
+	@echo "installing PyTorch and the test tools into $(VENV) (about two minutes)"
+	@$(PIP) torch
+	@$(PIP) 'byhand[test]'
+	@touch $@
+
+$(DOCS): $(BASE)
+	@echo "installing the docs tools into $(VENV) (about half a minute)"
+	@$(PIP) 'byhand[docs]'
+	@touch $@
