@@ -1,0 +1,32 @@
+"""The errors a user can meet. Each message is one line: what was expected, what was found, what to
+do next."""
+
+from __future__ import annotations
+
+
+class ByhandError(Exception):
+    """Something failed; the command line ends with exit code 1."""
+
+    exit_code = 1
+
+
+class InputError(ByhandError):
+    """The user's input cannot be used as it is; the command line ends with exit code 2."""
+
+    exit_code = 2
+
+
+class ShapeError(InputError):
+    """An array has the wrong axes."""
+
+
+class DTypeError(InputError):
+    """An array has the wrong element type."""
+
+
+class DamagedFileError(ByhandError):
+    """A file is truncated or was altered."""
+
+
+class TrainingError(ByhandError):
+    """Training cannot go on, for example because the loss is no longer a number."""

@@ -1,0 +1,29 @@
+"""All axes of an example in one."""
+
+from __future__ import annotations
+
+import math
+
+from byhand.layers.base import Array, Gradients, Layer, Shape
+
+
+class Flatten(Layer):
+    """y[n, :] = all elements of x[n, …] in row order.
+
+    Shapes      x[batch, ...]   y[batch, features]
+    Derivative  nothing is computed, only the axes are renamed, so dx is dy in x's shape.
+    """
+
+    equation = "y = x as [batch, features]"
+    axes = {"x": ("...",), "y": ("batch", "features")}
+
+    def forward(self, x: Array) -> tuple[Array, Shape]:
+        self.check(x=x)
+        return x.reshape(len(x), -1), x.shape
+
+    def backward(self, dy: Array, shape: Shape) -> tuple[Array, Gradients]:
+        self.check(dy=dy)
+        return dy.reshape(shape), {}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (math.prod(input_shape),)

@@ -1,0 +1,146 @@
+"""Layers one after the other: the chain rule as a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from byhand.errors import InputError
+from byhand.layers.base import Array, Gradients, Layer, Shape
+from byhand.layers.dropout import Dropout
+from byhand.randomness import stream
+
+
+class Sequential(Layer):
+    """y = f_L(… f₂(f₁(x))): the output of each layer is the input of the next.
+
+    Derivatives  the chain rule, from the last layer to the first. Each layer is given ∂L/∂(its
+                 output) and hands back ∂L/∂(its input), which is ∂L/∂(the output of the layer
+                 before); on the way it gives the gradients of its own parameters.
+
+    A layer without a name is called after its kind and place: dense1, sigmoid1, dense2. Parameters
+    and gradients are named "layer.symbol", such as "dense1.W". A Sequential among the layers is
+    replaced by its layers.
+
+    Source       Rumelhart, Hinton, Williams, Learning representations by back-propagating errors
+                 (1986).
+    """
+
+    equation = "y = f_L(… f₁(x))"
+    axes = {"x": ("...",), "y": ("...",)}
+
+    def __init__(self, *layers: Layer, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.layers: list[Layer] = []
+        for layer in layers:
+            self.layers += layer.layers if isinstance(layer, Sequential) else [layer]
+        if not self.layers:
+            raise InputError("Sequential needs at least one layer, found none")
+        if len(set(map(id, self.layers))) < len(self.layers):
+            raise InputError("Sequential holds one layer object twice; make one for each place")
+        self._name_layers()
+
+    def _name_layers(self) -> None:
+        kinds: dict[str, int] = {}
+        for layer in self.layers:
+            kind = type(layer).__name__.lower()
+            kinds[kind] = kinds.get(kind, 0) + 1
+            layer.name = layer.name or f"{kind}{kinds[kind]}"
+        names = [str(layer.name) for layer in self.layers]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f'Sequential: two layers are named "{name}"; names must differ')
+            if "." in name:
+                raise InputError(f'Sequential: a layer is named "{name}"; a name has no dot')
+
+    def forward(
+        self, x: Array, masks: Mapping[str, Array] | None = None
+    ) -> tuple[Array, list[Any]]:
+        """The output and what each layer kept. Masks by layer name make it a training pass."""
+        caches = []
+        for layer in self.layers:
+            if masks and isinstance(layer, Dropout):
+                x, cache = layer.forward(x, masks[str(layer.name)])
+            else:
+                x, cache = layer.forward(x)
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dy: Array, caches: list[Any]) -> tuple[Array, Gradients]:
+        gradients: Gradients = {}
+        for layer, cache in zip(reversed(self.layers), reversed(caches), strict=True):
+            dy, own = layer.backward(dy, cache)
+            for symbol, gradient in own.items():
+                gradients[f"{layer.name}.{symbol}"] = gradient
+        return dy, gradients
+
+    def activations(self, x: Array) -> dict[str, Array]:
+        """The output of each layer by its name, in evaluation."""
+        outputs = {}
+        for layer in self.layers:
+            x, _ = layer.forward(x)
+            outputs[str(layer.name)] = x
+        return outputs
+
+    def initialize(  # type: ignore[override]  # one seed here, one generator per layer below
+        self, seed: int = 0, dtype: DTypeLike = np.float64
+    ) -> Sequential:
+        """Draw all parameters; layer k has a stream of its own, so its numbers do not depend on
+        the layers around it."""
+        for k, layer in enumerate(self.layers):
+            layer.initialize(stream(seed, "parameters", k), dtype)
+        return self
+
+    def draw_masks(
+        self, batch: int, input_shape: Shape, seed: int, step: int, dtype: DTypeLike
+    ) -> dict[str, Array]:
+        """The masks of one training step, the same for every engine that asks for this step."""
+        masks = {}
+        shape = input_shape
+        for k, layer in enumerate(self.layers):
+            if isinstance(layer, Dropout):
+                rng = stream(seed, "dropout", step, k)
+                masks[str(layer.name)] = layer.draw_mask((batch, *shape), rng, dtype)
+            shape = layer.output_shape(shape)
+        return masks
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        for layer in self.layers:
+            input_shape = layer.output_shape(input_shape)
+        return input_shape
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        return {
+            f"{layer.name}.{symbol}": value
+            for layer in self.layers
+            for symbol, value in layer.parameters.items()
+        }
+
+    @property
+    def weight_names(self) -> frozenset[str]:
+        """The parameters that a regularizer may touch, by their full names."""
+        return frozenset(f"{layer.name}.{s}" for layer in self.layers for s in layer.weights)
+
+    def set_parameters(self, values: Mapping[str, Array]) -> None:
+        """Replace all parameters; names and shapes must be those of the model.
+
+        Raises      InputError, which names the parameter that is missing, unknown or misshapen.
+        """
+        own = self.parameters
+        if unknown := sorted(set(values) - set(own)):
+            raise InputError(f"the model has no parameter {unknown[0]}; it has {', '.join(own)}")
+        for layer in self.layers:
+            for symbol, old in layer.parameters.items():
+                name = f"{layer.name}.{symbol}"
+                if name not in values:
+                    raise InputError(f"parameter {name} is missing; expected {', '.join(own)}")
+                if values[name].shape != old.shape:
+                    raise InputError(
+                        f"{layer}: {symbol} has shape {values[name].shape}, "
+                        f"expected {old.shape} ({layer.equation})"
+                    )
+                setattr(layer, symbol, values[name])

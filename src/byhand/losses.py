@@ -1,0 +1,238 @@
+"""What is minimised. A loss is summed over the outputs of one example and averaged over the batch,
+once and only here: no layer divides by the batch size again.
+
+y is the model's output, t the target, n the batch size; dy = ∂L/∂y has y's shape.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from byhand.errors import DTypeError, InputError, ShapeError
+from byhand.layers.sigmoid import sigmoid
+from byhand.layers.softmax import softmax
+
+Array = NDArray[Any]
+
+
+class Loss:
+    """L(y, t) with its derivative with respect to y.
+
+    forward(y, t) -> (L, cache)     L is a Python float
+    backward(cache) -> dy
+    """
+
+    equation: ClassVar[str]
+    output: ClassVar[str]
+    """The symbol of the model's output in the equation: z for scores, a or p for activations."""
+
+    def forward(self, y: Array, t: Array) -> tuple[float, Any]:
+        raise NotImplementedError
+
+    def backward(self, cache: Any) -> Array:
+        raise NotImplementedError
+
+    def encode(self, labels: Array, classes: int, dtype: DTypeLike) -> Array:
+        """Targets in the form that forward takes: class labels become one-hot rows (a column of 0
+        and 1 where the model has a single output), real-valued targets stay as they are."""
+        if labels.dtype.kind in "iu":
+            if classes == 1:
+                check_labels(labels, 2)
+                return labels[:, None].astype(dtype)
+            return one_hot(labels, classes, dtype)
+        return labels.astype(dtype, copy=False)
+
+    def probabilities(self, y: Array) -> Array:
+        """The model's output read as probabilities (or as values, for the quadratic cost)."""
+        return y
+
+    def __str__(self) -> str:
+        return type(self).__name__
+
+    def check(self, y: Array, t: Array) -> None:
+        """Refuse targets that do not match the output exactly; nothing is ever broadcast."""
+        if y.shape != t.shape:
+            advice = "give both the same shape"
+            if y.size == t.size and (y.ndim, t.ndim) in ((2, 1), (1, 2)):
+                advice = (
+                    f"broadcasting would compare every output with every target; "
+                    f"reshape t with t.reshape{y.shape}"
+                )
+            raise ShapeError(
+                f"{self}: t has shape {t.shape}, {self.output} has shape {y.shape} "
+                f"({self.equation}); {advice}"
+            )
+        if y.dtype != t.dtype:
+            raise DTypeError(
+                f"{self}: t is {t.dtype}, {self.output} is {y.dtype} ({self.equation}); "
+                f"convert it with t.astype(np.{y.dtype})"
+            )
+        if y.ndim < 1 or len(y) == 0:
+            raise ShapeError(f"{self}: the batch is empty, {self.output} has shape {y.shape}")
+
+
+def one_hot(labels: Array, classes: int, dtype: DTypeLike) -> Array:
+    """t[n, k] = 1 where k is the label of example n, else 0: labels[batch] -> t[batch, classes].
+
+    Raises      ShapeError where labels has more than one axis, InputError where a label is not one
+                of 0 … classes − 1.
+    """
+    check_labels(labels, classes)
+    t = np.zeros((len(labels), classes), dtype)
+    t[np.arange(len(labels)), labels] = 1
+    return t
+
+
+def check_labels(labels: Array, classes: int) -> None:
+    """Refuse labels that are not one whole number from 0 to classes − 1 for each example."""
+    if labels.ndim != 1:
+        raise ShapeError(
+            f"labels have shape {labels.shape}, expected labels[batch] with one class number per "
+            f"example; reshape them with labels.reshape(-1)"
+        )
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
+        raise InputError(
+            f"a label is {wrong}, but the model has {classes} outputs: labels run from 0 to "
+            f"{classes - 1}"
+        )
+
+
+class QuadraticCost(Loss):
+    """L = 1/(2n) Σₙ ‖a − t‖²
+
+    Shapes      a[batch, ...]   t[batch, ...]
+    Derivative  da = (a − t) / n. The ½ cancels the 2.
+    Source      Nielsen, ch. 1 eq. 6. With a sigmoid below it, dz = (a − t) σ′(z) / n: learning is
+                slow just where the unit is badly wrong and saturated (ch. 3 eq. 55).
+    """
+
+    equation = "L = 1/(2n) Σ (a − t)²"
+    output = "a"
+
+    def forward(self, a: Array, t: Array) -> tuple[float, Array]:
+        self.check(a, t)
+        error = a - t
+        return 0.5 * float(np.vdot(error, error)) / len(a), error
+
+    def backward(self, error: Array) -> Array:
+        return error / len(error)
+
+
+class SoftmaxCrossEntropy(Loss):
+    """L = −1/n Σₙ Σₖ t[n, k] ln p[n, k]   with   p = softmax(z), fused
+
+    Shapes      z[batch, classes]; t[batch] class numbers, or t[batch, classes] distributions
+    Value       ln p[k] = z[k] − max z − ln Σⱼ e^(z[j] − max z): no exponent is above 0 and no
+                logarithm is of 0, so the loss is right for logits of ±10⁴.
+    Derivative  ∂L/∂p[k] = −t[k]/p[k], and through softmax's Jacobian
+
+                    dz[j] = Σₖ −t[k]/p[k] · p[k] (δ[k, j] − p[j])  =  −t[j] + p[j] Σₖ t[k]
+
+        dz = (p − t) / n      as each target sums to 1
+
+                The 1/p, which overflows, and the p, which underflows, cancel before they are ever
+                computed: that is what fusing is for. Compare `CrossEntropy`.
+    Source      Bridle (1990); Nielsen, ch. 3 eq. 78–84.
+    """
+
+    equation = "L = −1/n Σ t ln softmax(z)"
+    output = "z"
+
+    def forward(self, z: Array, t: Array) -> tuple[float, tuple[Array, Array]]:
+        if z.ndim != 2 or len(z) == 0:
+            raise ShapeError(
+                f"{self}: z has shape {z.shape}, expected z[batch, classes] with at least one "
+                f"example ({self.equation})"
+            )
+        by_label = t.dtype.kind in "iu"
+        if by_label and t.shape == z.shape[:1]:
+            check_labels(t, z.shape[1])
+        elif by_label and t.ndim == 1:
+            raise ShapeError(
+                f"{self}: t has batch = {len(t)}, z has batch = {len(z)} ({self.equation})"
+            )
+        elif by_label:
+            check_labels(t, z.shape[1])
+        else:
+            self.check(z, t)
+        shifted = z - z.max(axis=1, keepdims=True)
+        e = np.exp(shifted)
+        total = e.sum(axis=1, keepdims=True)
+        log_p = shifted - np.log(total)
+        rows = log_p[np.arange(len(z)), t] if by_label else (log_p * t).sum(axis=1)
+        return -float(rows.sum()) / len(z), (e / total, t)
+
+    def backward(self, cache: tuple[Array, Array]) -> Array:
+        p, t = cache
+        if t.dtype.kind in "iu":
+            t = one_hot(t, p.shape[1], p.dtype)
+        return (p - t) / len(p)
+
+    def encode(self, labels: Array, classes: int, dtype: DTypeLike) -> Array:
+        if labels.dtype.kind in "iu":
+            check_labels(labels, classes)
+            return labels
+        return labels.astype(dtype, copy=False)
+
+    def probabilities(self, z: Array) -> Array:
+        return softmax(z)
+
+
+class CrossEntropy(Loss):
+    """L = −1/n Σₙ Σₖ t[n, k] ln p[n, k], for probabilities p from a `Softmax` layer: not fused
+
+    Shapes      p[batch, classes]   t[batch, classes]
+    Derivative  dp = −t / (p n), elementwise; `Softmax.backward` then applies its Jacobian.
+
+    It is here to be compared with `SoftmaxCrossEntropy`, which computes the same numbers from the
+    scores. For scores far apart p underflows to 0, the loss is inf and the gradient nan: the
+    mathematics is equal, the arithmetic is not.
+    Source      Nielsen, ch. 3 eq. 80.
+    """
+
+    equation = "L = −1/n Σ t ln p"
+    output = "p"
+
+    def forward(self, p: Array, t: Array) -> tuple[float, tuple[Array, Array]]:
+        self.check(p, t)
+        terms = np.zeros_like(p)
+        # 0 ln 0 is 0: only the classes that the target names are looked at.
+        np.log(p, out=terms, where=t > 0)
+        return -float(np.vdot(t, terms)) / len(p), (p, t)
+
+    def backward(self, cache: tuple[Array, Array]) -> Array:
+        p, t = cache
+        dp = np.zeros_like(p)
+        np.divide(-t, p * len(p), out=dp, where=t > 0)
+        return dp
+
+
+class BinaryCrossEntropyWithLogits(Loss):
+    """L = −1/n Σₙ Σⱼ [ t ln σ(z) + (1 − t) ln(1 − σ(z)) ]: one yes-or-no question per output
+
+    Shapes      z[batch, out]   t[batch, out], each target from 0 to 1
+    Value       with ln σ(z) = −ln(1 + e⁻ᶻ) the bracket is max(z, 0) − z t + ln(1 + e^−|z|), whose
+                exponent is never above 0.
+    Derivative  dz = (σ(z) − t) / n: σ′ has cancelled, so a badly wrong unit learns fastest.
+                Summed over the outputs, as in the book; PyTorch's mean divides by out as well.
+    Source      Nielsen, ch. 3 eq. 57–63.
+    """
+
+    equation = "L = −1/n Σ [t ln σ(z) + (1 − t) ln(1 − σ(z))]"
+    output = "z"
+
+    def forward(self, z: Array, t: Array) -> tuple[float, tuple[Array, Array]]:
+        self.check(z, t)
+        terms = np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))
+        return float(terms.sum()) / len(z), (z, t)
+
+    def backward(self, cache: tuple[Array, Array]) -> Array:
+        z, t = cache
+        return (sigmoid(z) - t) / len(z)
+
+    def probabilities(self, z: Array) -> Array:
+        return sigmoid(z)
