@@ -1,0 +1,20 @@
+"""Real data: known data sets by name, and your own as folders of images, CSV or NPZ."""
+
+from byhand.data.digits import prepare_digit, prepare_image
+from byhand.data.folders import images
+from byhand.data.known import Entry, cache_folder, catalogue, load
+from byhand.data.splits import Dataset, Split
+from byhand.data.tables import table
+
+__all__ = [
+    "Dataset",
+    "Entry",
+    "Split",
+    "cache_folder",
+    "catalogue",
+    "images",
+    "load",
+    "prepare_digit",
+    "prepare_image",
+    "table",
+]
