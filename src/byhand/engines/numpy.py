@@ -1,0 +1,135 @@
+"""The model as it is written in `layers/`, run by NumPy."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.engines.program import Array, Description, Evaluation
+from byhand.errors import InputError
+
+EVALUATION_BATCH = 2500
+
+
+class NumPyProgram:
+    """The reference: forward, loss, backward, update, one after the other."""
+
+    def __init__(self, description: Description) -> None:
+        model = copy.deepcopy(description.model)
+        self.description = replace(description, model=model)
+        self._model = model
+        self._state = description.optimizer.initial_state(model.parameters)
+        self._weights = model.weight_names
+        self._places = [(f"{a.name}.{s}", a, s) for a in model.layers for s in a.parameter_names]
+        self.dtype = next(iter(model.parameters.values())).dtype
+
+    def parameters(self) -> dict[str, Array]:
+        return {name: value.copy() for name, value in self._model.parameters.items()}
+
+    def set_parameters(self, values: Mapping[str, Array]) -> None:
+        self._model.set_parameters({n: v.astype(self.dtype) for n, v in values.items()})
+
+    def optimizer_state(self) -> dict[str, Array]:
+        return {name: value.copy() for name, value in self._state.items()}
+
+    def set_optimizer_state(self, values: Mapping[str, Array]) -> None:
+        if set(values) != set(self._state):
+            raise InputError(
+                f"the optimizer keeps {', '.join(self._state) or 'no state'}; "
+                f"found {', '.join(values) or 'none'}"
+            )
+        self._state = {name: values[name].astype(self.dtype) for name in self._state}
+
+    def train(
+        self,
+        inputs: Array,
+        targets: Array,
+        order: NDArray[np.int64],
+        batch_size: int,
+        first_step: int,
+        learning_rates: Sequence[float],
+    ) -> NDArray[np.float64]:
+        d = self.description
+        losses = np.empty(len(learning_rates))
+        # An overflow shows as a loss that is not finite, which is reported; NumPy need not warn.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for k, rate in enumerate(learning_rates):
+                batch = order[k * batch_size : (k + 1) * batch_size]
+                step = first_step + k
+                loss, gradients = self._backpropagate(inputs[batch], targets[batch], step)
+                losses[k] = loss
+                if not math.isfinite(loss):
+                    return losses[: k + 1]
+                if d.clipping is not None:
+                    gradients = d.clipping.clip(gradients)
+                new, self._state = d.optimizer.step(
+                    self._model.parameters, gradients, self._state, rate, step + 1, self._weights
+                )
+                for name, layer, symbol in self._places:
+                    setattr(layer, symbol, new[name])
+        return losses
+
+    def gradients(
+        self, inputs: Array, targets: Array, step: int | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        loss, gradients = self._backpropagate(inputs, targets, step)
+        return loss + self._penalty(), gradients
+
+    def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
+        loss, right = 0.0, 0
+        by_label = np.issubdtype(targets.dtype, np.integer)
+        for first in range(0, len(inputs), EVALUATION_BATCH):
+            labels = targets[first : first + EVALUATION_BATCH]
+            y, _ = self._model.forward(inputs[first : first + EVALUATION_BATCH])
+            value, _ = self.description.loss.forward(y, self._encode(labels, y))
+            loss += value * len(labels)
+            if by_label:
+                right += int(np.count_nonzero(answers(y, self.description) == labels))
+        return Evaluation(loss / len(inputs), right / len(inputs) if by_label else None)
+
+    def predict(self, inputs: Array) -> Array:
+        y, _ = self._model.forward(inputs)
+        return self.description.loss.probabilities(y)
+
+    def activations(self, inputs: Array) -> dict[str, Array]:
+        return self._model.activations(inputs)
+
+    def _backpropagate(
+        self, x: Array, targets: Array, step: int | None
+    ) -> tuple[float, dict[str, Array]]:
+        d = self.description
+        masks = None
+        if step is not None:
+            masks = self._model.draw_masks(len(x), x.shape[1:], d.seed, step, self.dtype)
+        y, caches = self._model.forward(x, masks)
+        loss, cache = d.loss.forward(y, self._encode(targets, y))
+        _, gradients = self._model.backward(d.loss.backward(cache), caches)
+        if d.regularizer is not None:
+            for name in self._weights:
+                w = self._model.parameters[name]
+                gradients[name] = gradients[name] + d.regularizer.gradient(w, d.examples)
+        return loss, gradients
+
+    def _penalty(self) -> float:
+        d = self.description
+        if d.regularizer is None:
+            return 0.0
+        weights = (self._model.parameters[name] for name in self._weights)
+        return sum(d.regularizer.penalty(w, d.examples) for w in weights)
+
+    def _encode(self, targets: Array, y: Array) -> Array:
+        return self.description.loss.encode(targets, y.shape[-1], self.dtype)
+
+
+def answers(y: Array, description: Description) -> NDArray[Any]:
+    """The class that each output row stands for; with a single output, whether it is above ½."""
+    if y.shape[-1] == 1:
+        return (description.loss.probabilities(y)[:, 0] > 0.5).astype(np.int64)
+    best: NDArray[Any] = y.argmax(axis=1)
+    return best

@@ -1,0 +1,55 @@
+"""How healthy a step is: what is measured every so many steps, through the program's interface
+alone, so that it means the same for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.engines import Program
+from byhand.layers import ReLU, Sigmoid, Tanh
+
+Array = NDArray[Any]
+PROBE = 256
+"""Training examples, always the same, on which accuracy and unit health are measured."""
+SATURATED = 0.05
+"""A unit counts as saturated where its output is within 5 % of an end of its range."""
+
+
+def layer_norms(arrays: Mapping[str, Array]) -> dict[str, float]:
+    """The Euclidean norm of each layer's arrays together, by the layer's name."""
+    squares: dict[str, float] = {}
+    for name, value in arrays.items():
+        layer = name.split(".")[0]
+        squares[layer] = squares.get(layer, 0.0) + float(np.vdot(value, value))
+    return {layer: square**0.5 for layer, square in squares.items()}
+
+
+def update_ratios(before: Mapping[str, Array], after: Mapping[str, Array]) -> dict[str, float]:
+    """‖Δw‖ / ‖w‖ of one step for each layer; about 1e-3 is healthy. 0 where all of w is 0."""
+    change = layer_norms({name: after[name] - before[name] for name in before})
+    size = layer_norms(before)
+    return {layer: change[layer] / size[layer] if size[layer] else 0.0 for layer in size}
+
+
+def unit_health(
+    program: Program, activations: Mapping[str, Array]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Two shares for each activation layer, over a probe of examples.
+
+    dead        of ReLU units that are 0 for every example: no gradient reaches them
+    saturated   of sigmoid and tanh outputs near an end of their range: hardly any gradient passes
+    """
+    dead, saturated = {}, {}
+    for layer in program.description.model.layers:
+        a = activations[str(layer.name)]
+        if isinstance(layer, ReLU):
+            dead[str(layer.name)] = float((a.max(axis=0) <= 0).mean())
+        elif isinstance(layer, Sigmoid):
+            saturated[str(layer.name)] = float((np.abs(a - 0.5) > 0.5 - SATURATED).mean())
+        elif isinstance(layer, Tanh):
+            saturated[str(layer.name)] = float((np.abs(a) > 1 - 2 * SATURATED).mean())
+    return dead, saturated

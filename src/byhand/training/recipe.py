@@ -1,0 +1,253 @@
+"""A recipe: one experiment as a TOML file, read strictly.
+
+    title = "…"
+    loss = "softmax_cross_entropy"
+    [data]         name = "mnist"
+    [model]        kind = "mlp", sizes = [784, 30, 10], …
+    [optimizer]    name = "sgd", learning_rate = 0.5, …
+    [regularizer]  [clipping]  [schedule]          as [optimizer]; may be left out
+    [training]     epochs, batch_size, seed, …
+    [[published]]  each figure that the recipe reproduces, where there are any
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from byhand.errors import InputError
+from byhand.layers import Sequential
+from byhand.models import mlp
+from byhand.training import parts
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Table(BaseModel):
+    """A part of a recipe: unknown keys and wrong types are errors, nothing is guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataTable(Table):
+    """Exactly one of: a known data set, a folder of images, a CSV or NPZ file, or the numbers."""
+
+    name: str | None = None
+    images: str | None = None
+    table: str | None = None
+    target: str = "label"
+    inputs: list[list[float]] | None = None
+    targets: list[list[float]] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataTable:
+        given = [k for k in ("name", "images", "table", "inputs") if getattr(self, k) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"expected one of name, images, table or inputs, found {found}")
+        if (self.inputs is None) != (self.targets is None):
+            raise ValueError("expected inputs and targets together, found one without the other")
+        return self
+
+
+class ModelTable(Table):
+    """A multi-layer perceptron; see `models.mlp`. `start` sets parameters to a constant."""
+
+    kind: Literal["mlp"] = "mlp"
+    sizes: Annotated[list[Positive], Field(min_length=2)]
+    activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid"
+    output: Literal["sigmoid", "tanh", "softmax"] | None = None
+    dropout: Share = 0.0
+    input_dropout: Share = 0.0
+    weights: parts.InitializerName = "normal_fan_in"
+    biases: parts.InitializerName = "zeros"
+    start: dict[str, float] = {}
+
+    def build(self, seed: int, dtype: str) -> Sequential:
+        """The model with its starting parameters."""
+        model = mlp(
+            self.sizes,
+            activation=self.activation,
+            output=self.output,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+            weights=parts.INITIALIZERS[self.weights](),
+            biases=parts.INITIALIZERS[self.biases](),
+        ).initialize(seed, dtype)
+        parameters = model.parameters
+        for name, value in self.start.items():
+            if name not in parameters:
+                raise InputError(
+                    f"model.start: no parameter is named {name}; there is {', '.join(parameters)}"
+                )
+            parameters[name][...] = value
+        return model
+
+
+class TrainingTable(Table):
+    """How long, in what order, and what decides the best epoch."""
+
+    epochs: Positive
+    batch_size: Positive
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    engine: Literal["numpy"] = "numpy"
+    monitor: Literal["validation", "test"] = "validation"
+    patience: Positive | None = None
+
+
+class Published(Table):
+    """A published figure, what of the run it is compared with (see `reproduce.METRICS`), and the
+    band that counts as met. Without a figure the source only shows a curve, and ours is reported.
+    """
+
+    metric: Literal[
+        "best_test_accuracy",
+        "best_validation_accuracy",
+        "first_validation_accuracy",
+        "final_output",
+        "first_layer_gradient",
+    ]
+    figure: float | None = None
+    band: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    source: str
+
+    @model_validator(mode="after")
+    def _figure_with_band(self) -> Published:
+        if (self.figure is None) != (self.band is None):
+            raise ValueError("expected figure and band together, found one without the other")
+        return self
+
+    def met_by(self, value: float) -> bool | None:
+        """Whether a value lies in the band, ends included; None without a figure."""
+        return None if self.band is None else self.band[0] <= value <= self.band[1]
+
+
+class Recipe(Table):
+    """A validated recipe. `name` is the file's name without its ending."""
+
+    name: Annotated[str, Field(exclude=True)]
+    title: str
+    set: str | None = None
+    data: DataTable
+    model: ModelTable
+    loss: parts.LossName
+    optimizer: parts.OptimizerTable
+    regularizer: parts.RegularizerTable | None = None
+    clipping: parts.ClippingTable | None = None
+    schedule: parts.ScheduleTable | None = None
+    training: TrainingTable
+    published: list[Published] = []
+
+    def to_toml(self) -> str:
+        """The recipe as a file that `read_recipe` reads back to an equal one."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_defaults=True))
+
+
+def recipe_folder() -> Path:
+    """Where the recipes are: inside the installed package, or at the top of the repository."""
+    package = Path(__file__).parents[1]
+    inside = package / "recipes"
+    return inside if inside.is_dir() else package.parents[1] / "recipes"
+
+
+def all_recipes() -> list[Recipe]:
+    """The recipes that come with byhand, by name."""
+    return [read_recipe(path) for path in sorted(recipe_folder().glob("*.toml"))]
+
+
+def find_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
+    """The recipe of this name, or in this file, with changes such as "training.epochs=3".
+
+    Raises      InputError, which names the nearest recipe there is.
+    """
+    path = Path(name) if name.endswith(".toml") else recipe_folder() / f"{name}.toml"
+    if not path.is_file():
+        names = [path.stem for path in sorted(recipe_folder().glob("*.toml"))]
+        near = difflib.get_close_matches(name, names, n=1)
+        advice = f"did you mean {near[0]}?" if near else "byhand recipes lists those there are"
+        kind = "file" if name.endswith(".toml") else "recipe"
+        raise InputError(f"no {kind} {name!r}; {advice}")
+    return read_recipe(path, changes)
+
+
+def read_recipe(path: Path, changes: Iterable[str] = (), name: str | None = None) -> Recipe:
+    """Read and validate a recipe file.
+
+    Raises      InputError: file, key, what was expected, what was found, the nearest valid name.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a TOML file: {error}") from None
+    for change in changes:
+        _apply(document, change)
+    try:
+        return Recipe(**{"name": name or path.stem, **document})
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explain(error)}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _apply(document: dict[str, Any], change: str) -> None:
+    """Set a key of the document from "table.key=value", the value in TOML or as a bare word."""
+    key, equals, text = change.partition("=")
+    keys = key.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"--set takes key=value, as training.epochs=3; found {change!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for step in keys[:-1]:
+        document = document.setdefault(step, {})
+        if not isinstance(document, dict):
+            raise InputError(f"--set {change}: {step} is not a table")
+    document[keys[-1]] = value
+
+
+def _explain(error: ValidationError) -> str:
+    """The first of pydantic's errors in one line of ours, and how many more there are."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    key = ".".join(place)
+    kind, message = first["type"], first["msg"]
+    if kind == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        near = difflib.get_close_matches(place[-1], known, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        text = f"unknown key {key}; {advice}"
+    elif kind == "missing":
+        text = f"{key} is missing"
+    elif kind == "value_error":
+        text = f"{key}: {message.removeprefix('Value error, ')}"
+    else:
+        expected = message.replace("Input should be", "expected").replace("Input should", "should")
+        text = f"{key}: {expected}, found {first['input']!r}"
+        choices = str(first.get("ctx", {}).get("expected", "")).split("'")
+        near = difflib.get_close_matches(str(first["input"]), choices, n=1)
+        text += f"; did you mean {near[0]!r}?" if near else ""
+    more = error.error_count() - 1
+    return text + (f" (and {more} more)" if more else "")
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    """The keys that the table at this place may hold."""
+    table: type[Table] = Recipe
+    for key in place:
+        annotation = table.model_fields[key].annotation
+        table = next(t for t in (annotation, *getattr(annotation, "__args__", ())) if _is_table(t))
+    return [key for key in table.model_fields if (table, key) != (Recipe, "name")]
+
+
+def _is_table(candidate: Any) -> bool:
+    return isinstance(candidate, type) and issubclass(candidate, Table)

@@ -1,0 +1,174 @@
+"""Published figures against ours: a set of recipes, each over several seeds."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from byhand.errors import ByhandError, InputError
+from byhand.training.environment import THREADS
+from byhand.training.recipe import Published, Recipe, all_recipes, find_recipe
+from byhand.training.run import ROOT, Run
+from byhand.training.session import compile_recipe, load_data, trainer_for
+
+QUICK_EPOCHS = 3
+QUICK_SEEDS = 2
+SEEDS = 5
+GRADIENT_EXAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One published figure and ours, one value per seed.
+
+    shortened   whether the runs had fewer epochs than the recipe asks for, so that the figure is
+                shown but not judged
+    """
+
+    recipe: Recipe
+    published: Published
+    values: tuple[float, ...]
+    seconds: float
+    shortened: bool
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation over seeds (n − 1 in the denominator); nan for a single seed."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else float("nan")
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the mean lies in the accepted band; None where there is nothing to judge."""
+        return None if self.shortened else self.published.met_by(self.mean)
+
+
+def _epochs(run: Run, column: str) -> list[float]:
+    return [row[column] for row in run.rows("epoch")]
+
+
+def _final_output(run: Run) -> float:
+    """What the trained model answers to its first training example."""
+    dataset = load_data(run.recipe.data)
+    program = compile_recipe(run.recipe, dataset)
+    program.set_parameters(run.parameters("model"))
+    return float(program.predict(dataset.train.first(1).inputs)[0, 0])
+
+
+def _first_layer_gradient(run: Run) -> float:
+    """‖∂L/∂b‖ of the first hidden layer before training, over the first 1,000 training examples:
+    Nielsen's "speed of learning"."""
+    dataset = load_data(run.recipe.data)
+    program = compile_recipe(run.recipe, dataset)
+    some = dataset.train.first(GRADIENT_EXAMPLES)
+    return float(np.linalg.norm(program.gradients(some.inputs, some.targets)[1]["hidden1.b"]))
+
+
+METRICS: dict[str, Callable[[Run], float]] = {
+    "best_test_accuracy": lambda run: max(_epochs(run, "test_accuracy")),
+    "best_validation_accuracy": lambda run: max(_epochs(run, "validation_accuracy")),
+    "first_validation_accuracy": lambda run: _epochs(run, "validation_accuracy")[0],
+    "final_output": _final_output,
+    "first_layer_gradient": _first_layer_gradient,
+}
+
+
+def recipes_of(set_name: str) -> list[Recipe]:
+    """The recipes of a set.
+
+    Raises      InputError, which names the sets there are.
+    """
+    found = [recipe for recipe in all_recipes() if recipe.set == set_name]
+    if not found:
+        sets = sorted({recipe.set for recipe in all_recipes() if recipe.set})
+        raise InputError(f"no set of recipes {set_name!r}; there is {', '.join(sets)}")
+    return found
+
+
+def reproduce(
+    set_name: str,
+    *,
+    seeds: int = SEEDS,
+    quick: bool = False,
+    root: Path = ROOT,
+    notify: Callable[[str], None] = print,
+) -> list[Comparison]:
+    """Train every recipe of a set with seeds 0, 1, …, and compare.
+
+    The runs are kept under `root`/reproduce-SET: what is finished there is used again, what was
+    interrupted is resumed. One process per core, each with a single thread for the matrix products.
+    `quick` cuts each run to QUICK_EPOCHS epochs.
+    """
+    if seeds < 1:
+        raise InputError(f"--seeds is at least 1, found {seeds}")
+    folder = root / f"reproduce-{set_name}"
+    recipes = recipes_of(set_name)
+    jobs = [
+        (recipe.name, seed, QUICK_EPOCHS if quick else None, folder)
+        for recipe in recipes
+        for seed in range(seeds)
+    ]
+    names: dict[tuple[str, int], str] = {}
+    workers = min(os.cpu_count() or 1, len(jobs))
+    saved = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    # "spawn", so that NumPy starts afresh in each process and heeds the thread setting.
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        futures = {pool.submit(_train, *job): job for job in jobs}
+        for future in as_completed(futures):
+            name, seed, *_ = futures[future]
+            names[name, seed], text = future.result()
+            notify(f"{len(names)}/{len(jobs)}  {text}")
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for variable, value in saved.items():
+            if value is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = value
+    comparisons = []
+    for recipe in recipes:
+        runs = [Run(folder / names[recipe.name, seed]) for seed in range(seeds)]
+        comparisons += _compare(recipe, runs)
+    return comparisons
+
+
+def _train(name: str, seed: int, epochs: int | None, folder: Path) -> tuple[str, str]:
+    """Train one recipe with one seed, or find it trained: the run's name and a line about it."""
+    recipe = find_recipe(name, [f"training.seed={seed}"])
+    if epochs is not None and epochs < recipe.training.epochs:
+        recipe = find_recipe(name, [f"training.seed={seed}", f"training.epochs={epochs}"])
+    same = (run for run in Run.all(folder) if run.recipe.model_dump() == recipe.model_dump())
+    run = next(same, None) or Run.create(recipe, None, folder)
+    if run.status == "finished":
+        return run.name, f"{name} seed {seed}: kept from an earlier run"
+    with run.locked():
+        trainer = trainer_for(recipe, run)
+        if run.metrics():
+            trainer.resume()
+        result = trainer.fit()
+    if result.reason != "finished":
+        raise ByhandError(f"{name} seed {seed} was stopped; the same command goes on from here")
+    return run.name, f"{name} seed {seed}: {result.seconds:.0f} s"
+
+
+def _compare(recipe: Recipe, runs: Sequence[Run]) -> list[Comparison]:
+    seconds = statistics.fmean(_epochs(run, "seconds")[-1] for run in runs)
+    shortened = runs[0].recipe.training.epochs < recipe.training.epochs
+    return [
+        Comparison(
+            recipe, published, tuple(METRICS[published.metric](r) for r in runs), seconds, shortened
+        )
+        for published in recipe.published
+    ]

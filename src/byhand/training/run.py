@@ -1,0 +1,182 @@
+"""A run folder: everything one training run was, is and needs to go on.
+
+    runs/NAME/
+      config.toml               the recipe with all overrides applied, the seed among them
+      environment.json          versions, machine, git state, command
+      metrics.jsonl             one row per observed step and per epoch, only ever appended to
+      checkpoint.safetensors    where training stands: parameters, optimizer state, position
+      model.safetensors         the parameters after the last step
+      best.safetensors          the parameters after the epoch with the best score
+      figures/                  what `byhand show` draws
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from byhand.errors import ByhandError, InputError
+from byhand.storage import read_tensors, write_tensors, write_text
+from byhand.training.environment import environment
+from byhand.training.recipe import Recipe, read_recipe
+
+ROOT = Path("runs")
+Row = dict[str, Any]
+Status = Literal["finished", "stopped", "failed", "interrupted", "running"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, by its path."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, recipe: Recipe, name: str | None = None, root: Path = ROOT) -> Run:
+        """A new folder: `name`, or the recipe's name, made unique with a number.
+
+        Raises      InputError where a folder of the given name is there already.
+        """
+        if name is not None and (not name or name != Path(name).name):
+            raise InputError(f"a run's name is one folder name such as first-try; found {name!r}")
+        root.mkdir(parents=True, exist_ok=True)
+        run = cls(root / name) if name else cls._unused(root, recipe.name)
+        try:
+            run.folder.mkdir()
+        except FileExistsError:
+            raise InputError(
+                f"{run.folder} exists already: choose another --name, "
+                f"or continue it with byhand resume {run.name}"
+            ) from None
+        write_text(run.folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        # The config comes last: a folder that has one is a complete run folder.
+        write_text(run.folder / "config.toml", recipe.to_toml())
+        return run
+
+    @staticmethod
+    def _unused(root: Path, base: str) -> Run:
+        count = 1
+        while (root / (base if count == 1 else f"{base}-{count}")).exists():
+            count += 1
+        return Run(root / (base if count == 1 else f"{base}-{count}"))
+
+    @classmethod
+    def open(cls, name: str, root: Path = ROOT) -> Run:
+        """The run of this name under `root`, or at this path.
+
+        Raises      InputError, which names the nearest run there is.
+        """
+        for folder in (root / name, Path(name)):
+            if (folder / "config.toml").is_file():
+                return cls(folder)
+        known = [run.name for run in cls.all(root)]
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {near[0]}?" if near else "byhand runs lists the runs there are"
+        raise InputError(f"no run {name!r} in {root}/; {advice}")
+
+    @classmethod
+    def all(cls, root: Path = ROOT) -> list[Run]:
+        """The runs under `root`, the oldest first."""
+        configs = sorted(root.glob("*/config.toml"), key=lambda path: path.stat().st_mtime)
+        return [cls(path.parent) for path in configs]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def recipe(self) -> Recipe:
+        return read_recipe(self.folder / "config.toml", name=self.name)
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def status(self) -> Status:
+        """How the run stands; "interrupted" means killed, and that resuming will go on."""
+        try:
+            with self.locked():
+                pass
+        except ByhandError:
+            return "running"
+        last = next((r["kind"] for r in reversed(self.metrics()) if r["kind"] != "warning"), None)
+        return last if last in ("finished", "stopped", "failed") else "interrupted"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; freed by the system when the process ends, however.
+
+        Raises      ByhandError where another process is training it.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ByhandError(f"run {self.name} is being trained by another process") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def append(self, row: Row) -> None:
+        """Add one row to metrics.jsonl. A line that a kill cut short is closed off first."""
+        path = self.folder / "metrics.jsonl"
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(json.dumps(row).encode() + b"\n")
+
+    def metrics(self) -> list[Row]:
+        """All rows of the run's one history, in order.
+
+        A run that was killed and resumed repeats some steps; each "resumed" row tells where it
+        went back to, and the rows after that step before it are dropped. A line cut short by a
+        kill is dropped as well.
+        """
+        path = self.folder / "metrics.jsonl"
+        rows: list[Row] = []
+        for line in path.read_bytes().splitlines() if path.exists() else []:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if row["kind"] == "resumed":
+                rows = [r for r in rows if r["step"] <= row["step"]]
+            rows.append(row)
+        return rows
+
+    def rows(self, kind: str) -> list[Row]:
+        """The rows of one kind: step, epoch, warning, resumed, stopped, failed, finished."""
+        return [row for row in self.metrics() if row["kind"] == kind]
+
+    def parameters(self, which: Literal["best", "model"] = "best") -> dict[str, NDArray[Any]]:
+        """The parameters of the best epoch, or of the last step.
+
+        Raises      InputError where the run has not finished an epoch; DamagedFileError.
+        """
+        path = self.folder / f"{which}.safetensors"
+        if not path.exists():
+            raise InputError(
+                f"run {self.name} has no {path.name} yet: it has not finished its first epoch; "
+                f"continue it with byhand resume {self.name}"
+            )
+        return read_tensors(path)[0]
+
+    def save_parameters(
+        self, which: Literal["best", "model"], parameters: Mapping[str, NDArray[Any]], epoch: int
+    ) -> None:
+        path = self.folder / f"{which}.safetensors"
+        write_tensors(path, parameters, {"run": self.name, "epoch": str(epoch)})

@@ -1,0 +1,329 @@
+"""The training loop. It knows the program's interface and nothing of the engine behind it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.data import Dataset, Split
+from byhand.engines import Evaluation, Program
+from byhand.errors import InputError, TrainingError
+from byhand.randomness import batch_order
+from byhand.schedules import Constant, Plan, Schedule
+from byhand.training import checkpoint
+from byhand.training.checkpoint import Position
+from byhand.training.observation import PROBE, layer_norms, unit_health, update_ratios
+from byhand.training.run import Row, Run
+from byhand.training.stopping import StopRequest
+from byhand.training.watch import Watch, explain_failure
+
+LOGS_PER_EPOCH = 20
+STEPS_PER_LOG = 50
+AUTOSAVE_SECONDS = 60.0
+PACE_SECONDS = 0.2
+
+
+class Listener(Protocol):
+    """Told about the run as it goes; every method may do nothing."""
+
+    def start(self, trainer: Trainer) -> None: ...
+
+    def progress(self, trainer: Trainer) -> None: ...
+
+    def row(self, row: Row) -> None: ...
+
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """How training ended. `reason` is finished, or stopped on request."""
+
+    reason: str
+    epochs: int
+    steps: int
+    best_epoch: int
+    best: Row | None
+    last: Row | None
+    seconds: float
+
+
+class Trainer:
+    """Trains a program on a data set.
+
+    epochs, batch_size      as usual; the last batch of an epoch may be short
+    seed                    of the order of examples
+    schedule                a factor on the optimizer's learning rate; constant by default
+    monitor                 the split whose accuracy (or negative loss) is the score: it decides the
+                            best epoch, early stopping and HalveOnPlateau
+    patience                stop when the best score is this many epochs old; None: never
+    run                     where everything is recorded; None: nowhere
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        dataset: Dataset,
+        *,
+        epochs: int,
+        batch_size: int,
+        seed: int = 0,
+        schedule: Schedule | None = None,
+        monitor: str = "validation",
+        patience: int | None = None,
+        run: Run | None = None,
+        listeners: tuple[Listener, ...] = (),
+    ) -> None:
+        if epochs < 1 or batch_size < 1:
+            raise InputError(
+                f"epochs and batch_size are at least 1, found {epochs} and {batch_size}"
+            )
+        if monitor not in ("validation", "test"):
+            raise InputError(f"monitor is validation or test, found {monitor!r}")
+        self.program = program
+        self.dataset = dataset
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+        self.schedule = schedule or Constant()
+        self.monitor = monitor
+        self.patience = patience
+        self.run = run
+        self.listeners = listeners
+        self.position = Position()
+        self.history: list[Row] = []
+        dtype = next(iter(program.parameters().values())).dtype
+        self._train, self._validation, self._test = (
+            _converted(split, dtype) for split in (dataset.train, dataset.validation, dataset.test)
+        )
+        program.description.model.output_shape(dataset.input_shape)
+        self.steps_per_epoch = math.ceil(len(self._train) / batch_size)
+        self.log_every = max(STEPS_PER_LOG, self.steps_per_epoch // LOGS_PER_EPOCH)
+        self._watch = Watch(_chance(self._validation))
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next step belongs to, counted from 0."""
+        return self.position.step // self.steps_per_epoch
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    def resume(self) -> None:
+        """Go on from the run's checkpoint, or from the start where it has none yet."""
+        if self.run is None:
+            raise InputError("only a trainer with a run folder can resume")
+        path = self.run.folder / "checkpoint.safetensors"
+        if path.exists():
+            self.position = checkpoint.load(path, self.program)
+        self.run.append({"kind": "resumed", "step": self.position.step})
+        self.history = self.run.rows("epoch")
+        self._watch.rows = self.run.rows("step")
+        self._watch.given = {row["about"] for row in self.run.rows("warning")}
+
+    def fit(self) -> Result:
+        """Train until the end, until it is time to stop early, or until Ctrl-C.
+
+        Raises      TrainingError where the loss is not a number; what came before it is saved.
+        """
+        for listener in self.listeners:
+            listener.start(self)
+        try:
+            with StopRequest() as stop:
+                return self._fit(stop)
+        finally:
+            for listener in self.listeners:
+                listener.end()
+
+    def _fit(self, stop: StopRequest) -> Result:
+        saved = time.monotonic()
+        pace = 1
+        while not self._done():
+            began = time.perf_counter()
+            steps = self._advance(pace)
+            took = time.perf_counter() - began
+            self.position.seconds += took
+            # Short enough calls for the progress bar and Ctrl-C; the results do not depend on it.
+            pace = max(1, min(2 * pace, int(steps * PACE_SECONDS / max(took, 1e-9))))
+            for listener in self.listeners:
+                listener.progress(self)
+            if self.position.step % self.steps_per_epoch == 0:
+                self._end_epoch()
+                saved = time.monotonic()
+            elif time.monotonic() - saved > AUTOSAVE_SECONDS:
+                self._save()
+                saved = time.monotonic()
+            if stop.requested and not self._done():
+                return self._end("stopped")
+        return self._end("finished")
+
+    def _plan(self) -> Plan:
+        return Plan(self.steps_per_epoch, self.total_steps, tuple(self.position.scores))
+
+    def _done(self) -> bool:
+        if self.position.step >= self.total_steps:
+            return True
+        scores = self.position.scores
+        if self.position.step % self.steps_per_epoch or not scores:
+            return False
+        late = self.patience and len(scores) - self.position.best_epoch >= self.patience
+        return bool(late) or self.schedule.finished(self._plan())
+
+    def _advance(self, at_most: int) -> int:
+        """Train up to the next observed step, the end of the epoch or `at_most` steps."""
+        step, in_epoch = self.position.step, self.position.step % self.steps_per_epoch
+        observed = step % self.log_every == self.log_every - 1
+        until_observed = self.log_every - 1 - step % self.log_every
+        steps = min(at_most, self.steps_per_epoch - in_epoch, until_observed)
+        if observed:
+            self._observed_step()
+            return 1
+        self._steps(steps)
+        return steps
+
+    def _steps(self, count: int) -> float:
+        """Take `count` steps of this epoch; the learning rate of the last one."""
+        step = self.position.step
+        first = step % self.steps_per_epoch * self.batch_size
+        order = self._order()[first : first + count * self.batch_size]
+        plan = self._plan()
+        base = self.program.description.optimizer.learning_rate
+        rates = [base * self.schedule.factor(step + k, plan) for k in range(count)]
+        losses = self.program.train(
+            self._train.inputs, self._train.targets, order, self.batch_size, step, rates
+        )
+        finite = losses[np.isfinite(losses)]
+        self.position.add_loss(float(finite.sum()), len(finite))
+        self.position.step += len(finite)
+        if len(finite) < len(losses):
+            self._fail(order[len(finite) * self.batch_size :], rates[len(finite)])
+        return rates[-1]
+
+    def _order(self) -> NDArray[np.int64]:
+        """This epoch's order of examples, kept until the epoch ends."""
+        if getattr(self, "_ordered_epoch", None) != self.epoch:
+            self._ordered_epoch = self.epoch
+            self._epoch_order = batch_order(self.seed, self.epoch, len(self._train))
+        return self._epoch_order
+
+    def _observed_step(self) -> None:
+        """One step with everything measured around it."""
+        step, epoch = self.position.step, self.epoch
+        first = step % self.steps_per_epoch * self.batch_size
+        batch = self._order()[first : first + self.batch_size]
+        _, gradients = self.program.gradients(
+            self._train.inputs[batch], self._train.targets[batch], step
+        )
+        before = self.program.parameters()
+        rate = self._steps(1)
+        probe = self._train.first(PROBE)
+        activations = self.program.activations(probe.inputs)
+        dead, saturated = unit_health(self.program, activations)
+        row = {
+            "kind": "step",
+            "step": step + 1,
+            "epoch": epoch + 1,
+            "loss": self.position.take_row_loss(),
+            "accuracy": self.program.evaluate(probe.inputs, probe.targets).accuracy,
+            "learning_rate": rate,
+            "gradient_norm": layer_norms(gradients),
+            "update_ratio": update_ratios(before, self.program.parameters()),
+            "dead": dead,
+            "saturated": saturated,
+        }
+        self._record(row)
+        self._warn(self._watch.step(row))
+
+    def _end_epoch(self) -> None:
+        """Evaluate, record, keep the best parameters, save."""
+        validation = self.program.evaluate(self._validation.inputs, self._validation.targets)
+        test = self.program.evaluate(self._test.inputs, self._test.targets)
+        epoch = self.position.step // self.steps_per_epoch
+        row = {
+            "kind": "epoch",
+            "epoch": epoch,
+            "step": self.position.step,
+            "train_loss": self.position.take_epoch_loss(),
+            "validation_loss": validation.loss,
+            "validation_accuracy": validation.accuracy,
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+            "seconds": round(self.position.seconds, 3),
+        }
+        self.position.scores.append(_score(test if self.monitor == "test" else validation))
+        self.history.append(row)
+        if self.run and self.position.best_epoch == epoch:
+            self.run.save_parameters("best", self.program.parameters(), epoch)
+        self._record(row)
+        self._warn(self._watch.epoch(row))
+        self._save()
+
+    def _save(self) -> None:
+        if self.run is None:
+            return
+        checkpoint.save(self.run.folder / "checkpoint.safetensors", self.program, self.position)
+
+    def _end(self, reason: str) -> Result:
+        epochs = len(self.position.scores)
+        if self.run:
+            self.run.save_parameters("model", self.program.parameters(), epochs)
+        self._save()
+        self._record({"kind": reason, "step": self.position.step, "epoch": epochs})
+        best = self.position.best_epoch
+        return Result(
+            reason,
+            epochs,
+            self.position.step,
+            best,
+            self.history[best - 1] if best else None,
+            self.history[-1] if self.history else None,
+            self.position.seconds,
+        )
+
+    def _fail(self, batches: NDArray[np.int64], rate: float) -> None:
+        batch = batches[: self.batch_size]
+        text = explain_failure(
+            self.program,
+            self._train.inputs[batch],
+            self._train.targets[batch],
+            self.position.step,
+            rate,
+        )
+        self._record({"kind": "failed", "step": self.position.step, "message": text})
+        raise TrainingError(text)
+
+    def _warn(self, warnings: list[tuple[str, str]]) -> None:
+        for about, text in warnings:
+            step = self.position.step
+            self._record({"kind": "warning", "step": step, "about": about, "message": text})
+
+    def _record(self, row: Row) -> None:
+        if self.run:
+            self.run.append(row)
+        for listener in self.listeners:
+            listener.row(row)
+
+
+def _score(evaluation: Evaluation) -> float:
+    score = -evaluation.loss if evaluation.accuracy is None else evaluation.accuracy
+    return score if math.isfinite(score) else -math.inf
+
+
+def _converted(split: Split, dtype: np.dtype[Any]) -> Split:
+    """The split with its arrays in the model's dtype, converted once and not at every batch."""
+    targets = split.targets
+    if not np.issubdtype(targets.dtype, np.integer):
+        targets = targets.astype(dtype, copy=False)
+    return Split(split.inputs.astype(dtype, copy=False), targets)
+
+
+def _chance(split: Split) -> float | None:
+    if not np.issubdtype(split.targets.dtype, np.integer):
+        return None
+    return float(np.bincount(split.targets).max()) / len(split)
