@@ -146,7 +146,7 @@ class Trainer:
         pace = 1
         while not self._done():
             began = time.perf_counter()
-            steps = self._advance(pace)
+            steps = self.advance(pace)
             took = time.perf_counter() - began
             self.position.seconds += took
             # Short enough calls for the progress bar and Ctrl-C; the results do not depend on it.
@@ -175,7 +175,7 @@ class Trainer:
         late = self.patience and len(scores) - self.position.best_epoch >= self.patience
         return bool(late) or self.schedule.finished(self._plan())
 
-    def _advance(self, at_most: int) -> int:
+    def advance(self, at_most: int) -> int:
         """Train up to the next observed step, the end of the epoch or `at_most` steps."""
         step, in_epoch = self.position.step, self.position.step % self.steps_per_epoch
         observed = step % self.log_every == self.log_every - 1
