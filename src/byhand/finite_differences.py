@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.errors import DTypeError
+from byhand.errors import DTypeError, ShapeError
 
 STEP = 6e-6
 
@@ -49,6 +49,11 @@ def numerical_gradient(
 
 
 def relative_error(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """‖a − b‖ / max(‖a‖, ‖b‖): 0 for equal arrays, about 1 for unrelated ones."""
+    """‖a − b‖ / max(‖a‖, ‖b‖): 0 for equal arrays, about 1 for unrelated ones.
+
+    Raises      ShapeError where the shapes differ: (n,) − (n, 1) would compare all with all.
+    """
+    if a.shape != b.shape:
+        raise ShapeError(f"relative_error needs equal shapes, found {a.shape} and {b.shape}")
     scale = max(float(np.linalg.norm(a)), float(np.linalg.norm(b)))
-    return float(np.linalg.norm(np.asarray(a) - np.asarray(b))) / scale if scale else 0.0
+    return float(np.linalg.norm(a - b)) / scale if scale else 0.0

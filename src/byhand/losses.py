@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from byhand.errors import DTypeError, InputError, ShapeError
+from byhand.layers.base import FLOATS
 from byhand.layers.sigmoid import sigmoid
 from byhand.layers.softmax import softmax
 
@@ -52,8 +53,23 @@ class Loss:
     def __str__(self) -> str:
         return type(self).__name__
 
+    def check_arrays(self, y: Array, t: Array) -> None:
+        """Refuse what is not a NumPy array, and outputs that are not floats."""
+        for symbol, value in ((self.output, y), ("t", t)):
+            if not isinstance(value, np.ndarray):
+                raise DTypeError(
+                    f"{self}: {symbol} is a {type(value).__name__}, expected a NumPy array "
+                    f"({self.equation}); convert it with np.asarray({symbol})"
+                )
+        if y.dtype not in FLOATS:
+            raise DTypeError(
+                f"{self}: {self.output} is {y.dtype}, expected float32 or float64 "
+                f"({self.equation}); convert it with {self.output}.astype(np.float64)"
+            )
+
     def check(self, y: Array, t: Array) -> None:
         """Refuse targets that do not match the output exactly; nothing is ever broadcast."""
+        self.check_arrays(y, t)
         if y.shape != t.shape:
             advice = "give both the same shape"
             if y.size == t.size and (y.ndim, t.ndim) in ((2, 1), (1, 2)):
@@ -89,14 +105,18 @@ def one_hot(labels: Array, classes: int, dtype: DTypeLike) -> Array:
 def check_labels(labels: Array, classes: int) -> None:
     """Refuse labels that are not one whole number from 0 to classes − 1 for each example."""
     if labels.ndim != 1:
+        one_hot_rows = labels.ndim == 2 and labels.shape[1] > 1
+        advice = "reshape them with labels.reshape(-1)"
+        if one_hot_rows:
+            advice = "one-hot rows are given as floats, with labels.astype(np.float64)"
         raise ShapeError(
             f"labels have shape {labels.shape}, expected labels[batch] with one class number per "
-            f"example; reshape them with labels.reshape(-1)"
+            f"example; {advice}"
         )
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
         wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
         raise InputError(
-            f"a label is {wrong}, but the model has {classes} outputs: labels run from 0 to "
+            f"a label is {wrong}, but there are {classes} classes: labels run from 0 to "
             f"{classes - 1}"
         )
 
@@ -130,9 +150,9 @@ class SoftmaxCrossEntropy(Loss):
                 logarithm is of 0, so the loss is right for logits of ±10⁴.
     Derivative  ∂L/∂p[k] = −t[k]/p[k], and through softmax's Jacobian
 
-                    dz[j] = Σₖ −t[k]/p[k] · p[k] (δ[k, j] − p[j])  =  −t[j] + p[j] Σₖ t[k]
+                    dz[j] = Σₖ −t[k]/p[k] · p[k] (δ[k, j] − p[j])  =  p[j] Σₖ t[k] − t[j]
 
-        dz = (p − t) / n      as each target sums to 1
+        dz = (p − t) / n      where each target sums to 1, as a distribution does
 
                 The 1/p, which overflows, and the p, which underflows, cancel before they are ever
                 computed: that is what fusing is for. Compare `CrossEntropy`.
@@ -143,6 +163,7 @@ class SoftmaxCrossEntropy(Loss):
     output = "z"
 
     def forward(self, z: Array, t: Array) -> tuple[float, tuple[Array, Array]]:
+        self.check_arrays(z, t)
         if z.ndim != 2 or len(z) == 0:
             raise ShapeError(
                 f"{self}: z has shape {z.shape}, expected z[batch, classes] with at least one "
@@ -170,7 +191,9 @@ class SoftmaxCrossEntropy(Loss):
         p, t = cache
         if t.dtype.kind in "iu":
             t = one_hot(t, p.shape[1], p.dtype)
-        return (p - t) / len(p)
+            return (p - t) / len(p)
+        dz: Array = (p * t.sum(axis=1, keepdims=True) - t) / len(p)
+        return dz
 
     def encode(self, labels: Array, classes: int, dtype: DTypeLike) -> Array:
         if labels.dtype.kind in "iu":

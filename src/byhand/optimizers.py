@@ -30,8 +30,10 @@ class Optimizer:
     """The running quantities that the rule keeps for each parameter; all start at zero."""
 
     def __post_init__(self) -> None:
-        if not self.learning_rate >= 0:
-            raise InputError(f"learning_rate is at least 0, found {self.learning_rate}")
+        for field in ("learning_rate", "epsilon", "weight_decay"):
+            value = getattr(self, field, 0.0)
+            if not value >= 0:
+                raise InputError(f"{field} is at least 0, found {value}")
         for field in ("momentum", "beta1", "beta2", "decay"):
             value = getattr(self, field, 0.0)
             if not 0 <= value < 1:

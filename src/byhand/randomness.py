@@ -27,9 +27,9 @@ def stream(seed: int, purpose: Purpose, first: int = 0, second: int = 0) -> np.r
     The seed and the purpose are Philox's key; the indices are the two high words of its 256-bit
     counter, so that two streams overlap only after 2¹²⁸ draws.
 
-    Raises      InputError where the seed is negative or does not fit 64 bits.
+    Raises      InputError where the seed is not a whole number of 64 bits.
     """
-    if not 0 <= seed < 2**64:
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
         raise InputError(f"a seed is a whole number from 0 to 2**64 - 1, found {seed}")
     key = np.array([seed, _CODES[purpose]], dtype=np.uint64)
     counter = np.array([0, 0, second, first], dtype=np.uint64)

@@ -25,7 +25,7 @@ class Regularizer:
     strength: float
 
     def __post_init__(self) -> None:
-        if self.strength < 0:
+        if not self.strength >= 0:
             raise InputError(f"strength is at least 0, found {self.strength}")
 
     def penalty(self, w: Array, examples: int) -> float:

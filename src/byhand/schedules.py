@@ -97,7 +97,7 @@ class WarmUp(Schedule):
 @dataclass(frozen=True)
 class HalveOnPlateau(Schedule):
     """factor is halved whenever the best validation score is `patience` epochs old; training ends
-    when it falls below `smallest`.
+    when it has fallen to `smallest`.
 
     Source      Nielsen, ch. 3, "How to choose a neural network's hyper-parameters": halve when
                 validation stalls, stop at 1/128.
@@ -122,4 +122,4 @@ class HalveOnPlateau(Schedule):
         return factor
 
     def finished(self, plan: Plan) -> bool:
-        return self.factor(0, plan) < self.smallest
+        return self.factor(0, plan) <= self.smallest

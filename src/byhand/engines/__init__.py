@@ -36,11 +36,15 @@ def compile(
     """
     if engine not in ENGINES:
         raise InputError(f"engine is one of {', '.join(ENGINES)}; found {engine!r}")
+    if examples is not None and examples < 1:
+        raise InputError(f"examples is at least 1, found {examples}")
     if regularizer is not None and examples is None:
         raise InputError(
             "a regularizer is scaled by the number of training examples: give examples=len(train)"
         )
+    if not model.parameters:
+        raise InputError("the model has no parameters, so there is nothing to train")
     from byhand.engines.numpy import NumPyProgram
 
-    description = Description(model, loss, optimizer, regularizer, clipping, examples or 1, seed)
-    return NumPyProgram(description)
+    count = 1 if examples is None else examples
+    return NumPyProgram(Description(model, loss, optimizer, regularizer, clipping, count, seed))

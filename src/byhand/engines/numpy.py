@@ -44,6 +44,11 @@ class NumPyProgram:
                 f"the optimizer keeps {', '.join(self._state) or 'no state'}; "
                 f"found {', '.join(values) or 'none'}"
             )
+        for name, old in self._state.items():
+            if values[name].shape != old.shape:
+                raise InputError(
+                    f"optimizer state {name} has shape {values[name].shape}, expected {old.shape}"
+                )
         self._state = {name: values[name].astype(self.dtype) for name in self._state}
 
     def train(
@@ -59,7 +64,8 @@ class NumPyProgram:
         losses = np.empty(len(learning_rates))
         # An overflow shows as a loss that is not finite, which is reported; NumPy need not warn.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for k, rate in enumerate(learning_rates):
+            # A NumPy float64 would turn float32 parameters into float64.
+            for k, rate in enumerate(map(float, learning_rates)):
                 batch = order[k * batch_size : (k + 1) * batch_size]
                 step = first_step + k
                 loss, gradients = self._backpropagate(inputs[batch], targets[batch], step)
@@ -120,7 +126,8 @@ class NumPyProgram:
         d = self.description
         if d.regularizer is None:
             return 0.0
-        weights = (self._model.parameters[name] for name in self._weights)
+        # In the model's order: that of a set of names changes from one process to the next.
+        weights = (w for name, w in self._model.parameters.items() if name in self._weights)
         return sum(d.regularizer.penalty(w, d.examples) for w in weights)
 
     def _encode(self, targets: Array, y: Array) -> Array:

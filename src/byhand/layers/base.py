@@ -17,7 +17,7 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 ANY = "..."
 
 
-class NotInitializedError(InputError, AttributeError):
+class NotInitializedError(InputError):
     """A layer was used before its parameters were drawn."""
 
 
@@ -50,7 +50,9 @@ class Layer:
     def backward(self, dy: Array, cache: Any) -> tuple[Array, Gradients]:
         raise NotImplementedError
 
-    def initialize(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Layer:
+    def initialize(
+        self, seed: int | np.random.Generator = 0, dtype: DTypeLike = np.float64
+    ) -> Layer:
         """Draw the parameters. A layer without parameters has nothing to draw."""
         return self
 
@@ -89,7 +91,8 @@ class Layer:
             found = getattr(value, "dtype", None)
             if dtype is None:
                 owner, dtype = symbol, found
-            if found is not dtype or found not in FLOATS:
+            # None first: NumPy takes None for float64 where dtypes are compared.
+            if found is None or found is not dtype or found not in FLOATS:
                 self._refuse_dtype(symbol, value, owner, dtype)
             axes = self.axes[symbol.removeprefix("d")]
             shape = value.shape
@@ -116,7 +119,7 @@ class Layer:
             kind = type(value).__name__
             raise DTypeError(
                 f"{self}: {symbol} is a {kind}, expected a NumPy array ({self.equation}); "
-                f"convert it with np.asarray({symbol}, dtype=np.float64)"
+                f"convert it with np.asarray({symbol}, dtype=np.{dtype or 'float64'})"
             )
         if dtype not in FLOATS:
             raise DTypeError(

@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 from byhand.errors import InputError, ShapeError
 from byhand.initializers import Initializer, NormalFanIn, Zeros
 from byhand.layers.base import Array, Gradients, Layer, Shape
+from byhand.randomness import stream
 
 
 class Dense(Layer):
@@ -73,7 +74,10 @@ class Dense(Layer):
         dx = dz @ self.W.T
         return dx, {"W": dW, "b": db}
 
-    def initialize(self, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Dense:
+    def initialize(
+        self, seed: int | np.random.Generator = 0, dtype: DTypeLike = np.float64
+    ) -> Dense:
+        rng = seed if isinstance(seed, np.random.Generator) else stream(seed, "parameters")
         n_in, n_out = self.sizes["in"], self.sizes["out"]
         self.W = self.weight_initializer.draw(rng, (n_in, n_out), n_in, n_out, dtype)
         self.b = self.bias_initializer.draw(rng, (n_out,), n_in, n_out, dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from byhand.errors import ShapeError
 from byhand.layers.base import Array, Gradients, Layer, Shape
 
 
@@ -19,10 +20,15 @@ class Flatten(Layer):
 
     def forward(self, x: Array) -> tuple[Array, Shape]:
         self.check(x=x)
-        return x.reshape(len(x), -1), x.shape
+        return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
 
     def backward(self, dy: Array, shape: Shape) -> tuple[Array, Gradients]:
         self.check(dy=dy)
+        expected = (shape[0], math.prod(shape[1:]))
+        if dy.shape != expected:
+            raise ShapeError(
+                f"{self}: dy has shape {dy.shape}, expected {expected} ({self.equation})"
+            )
         return dy.reshape(shape), {}
 
     def output_shape(self, input_shape: Shape) -> Shape:

@@ -35,8 +35,15 @@ class Sequential(Layer):
     def __init__(self, *layers: Layer, name: str | None = None) -> None:
         super().__init__(name=name)
         self.layers: list[Layer] = []
+        self._named_here: list[Layer] = []
         for layer in layers:
-            self.layers += layer.layers if isinstance(layer, Sequential) else [layer]
+            if isinstance(layer, Sequential):
+                # Names by place are made anew: the places have changed.
+                for inner in layer._named_here:
+                    inner.name = None
+                self.layers += layer.layers
+            else:
+                self.layers.append(layer)
         if not self.layers:
             raise InputError("Sequential needs at least one layer, found none")
         if len(set(map(id, self.layers))) < len(self.layers):
@@ -48,7 +55,9 @@ class Sequential(Layer):
         for layer in self.layers:
             kind = type(layer).__name__.lower()
             kinds[kind] = kinds.get(kind, 0) + 1
-            layer.name = layer.name or f"{kind}{kinds[kind]}"
+            if not layer.name:
+                layer.name = f"{kind}{kinds[kind]}"
+                self._named_here.append(layer)
         names = [str(layer.name) for layer in self.layers]
         for name in names:
             if names.count(name) > 1:
@@ -85,7 +94,7 @@ class Sequential(Layer):
             outputs[str(layer.name)] = x
         return outputs
 
-    def initialize(  # type: ignore[override]  # one seed here, one generator per layer below
+    def initialize(  # type: ignore[override]  # a seed: each layer below gets its own stream
         self, seed: int = 0, dtype: DTypeLike = np.float64
     ) -> Sequential:
         """Draw all parameters; layer k has a stream of its own, so its numbers do not depend on
@@ -143,4 +152,6 @@ class Sequential(Layer):
                         f"{layer}: {symbol} has shape {values[name].shape}, "
                         f"expected {old.shape} ({layer.equation})"
                     )
-                setattr(layer, symbol, values[name])
+        for layer in self.layers:
+            for symbol in layer.parameter_names:
+                setattr(layer, symbol, values[f"{layer.name}.{symbol}"])

@@ -115,8 +115,8 @@ def reproduce(
     recipes = recipes_of(set_name)
     jobs = [
         (recipe.name, seed, QUICK_EPOCHS if quick else None, folder)
-        for recipe in recipes
         for seed in range(seeds)
+        for recipe in recipes
     ]
     names: dict[tuple[str, int], str] = {}
     workers = min(os.cpu_count() or 1, len(jobs))
@@ -149,8 +149,8 @@ def _train(name: str, seed: int, epochs: int | None, folder: Path) -> tuple[str,
     recipe = find_recipe(name, [f"training.seed={seed}"])
     if epochs is not None and epochs < recipe.training.epochs:
         recipe = find_recipe(name, [f"training.seed={seed}", f"training.epochs={epochs}"])
-    same = (run for run in Run.all(folder) if run.recipe.model_dump() == recipe.model_dump())
-    run = next(same, None) or Run.create(recipe, None, folder)
+    run = next((run for run in Run.all(folder) if _same(run.recipe, recipe)), None)
+    run = run or Run.create(recipe, None, folder)
     if run.status == "finished":
         return run.name, f"{name} seed {seed}: kept from an earlier run"
     with run.locked():
@@ -161,6 +161,12 @@ def _train(name: str, seed: int, epochs: int | None, folder: Path) -> tuple[str,
     if result.reason != "finished":
         raise ByhandError(f"{name} seed {seed} was stopped; the same command goes on from here")
     return run.name, f"{name} seed {seed}: {result.seconds:.0f} s"
+
+
+def _same(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes train the same; what they say about it may differ."""
+    said = {"title", "set", "published"}
+    return one.model_dump(exclude=said) == other.model_dump(exclude=said)
 
 
 def _compare(recipe: Recipe, runs: Sequence[Run]) -> list[Comparison]:

@@ -102,6 +102,9 @@ class Trainer:
             _converted(split, dtype) for split in (dataset.train, dataset.validation, dataset.test)
         )
         program.description.model.output_shape(dataset.input_shape)
+        for name in ("train", "validation", "test"):
+            if not len(getattr(dataset, name)):
+                raise InputError(f"the {name} split of {dataset.name} is empty")
         self.steps_per_epoch = math.ceil(len(self._train) / batch_size)
         self.log_every = max(STEPS_PER_LOG, self.steps_per_epoch // LOGS_PER_EPOCH)
         self._watch = Watch(_chance(self._validation))

@@ -1,0 +1,115 @@
+"""Examples of each layer, for the tests that hold for all of them. A new layer gets an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+import byhand.layers
+from byhand.initializers import StandardNormal
+from byhand.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An initialised layer and what its forward takes: x, and a mask where it draws one."""
+
+    layer: Layer
+    x: Array
+    more: tuple[Any, ...] = ()
+
+
+Builder = Callable[[Generator, Any], Example]
+
+
+def sizes(rng: Generator, count: int) -> list[int]:
+    """Axis sizes that all differ, so that no two axes can be mistaken for each other."""
+    return [int(size) for size in rng.permutation(np.arange(2, 9))[:count]]
+
+
+def off_zero(rng: Generator, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Numbers of both signs at least 0.1 away from 0, where ReLU has no derivative."""
+    return (rng.choice([-1.0, 1.0], shape) * rng.uniform(0.1, 2, shape)).astype(dtype)
+
+
+def dense(rng: Generator, dtype: Any) -> Example:
+    batch, n_in, n_out = sizes(rng, 3)
+    layer = Dense(n_in, n_out, weights=StandardNormal(), biases=StandardNormal())
+    return Example(layer.initialize(rng, dtype), rng.standard_normal((batch, n_in)).astype(dtype))
+
+
+def elementwise(kind: Callable[[], Layer], axes: int) -> Builder:
+    return lambda rng, dtype: Example(kind(), off_zero(rng, tuple(sizes(rng, axes)), dtype))
+
+
+def softmax(rng: Generator, dtype: Any) -> Example:
+    return Example(Softmax(), 3 * rng.standard_normal(sizes(rng, 2)).astype(dtype))
+
+
+def dropout_in_training(rng: Generator, dtype: Any) -> Example:
+    layer = Dropout(0.4)
+    x = rng.standard_normal(sizes(rng, 3)).astype(dtype)
+    return Example(layer, x, (layer.draw_mask(x.shape, rng, dtype),))
+
+
+def dropout_in_evaluation(rng: Generator, dtype: Any) -> Example:
+    return Example(Dropout(0.4), rng.standard_normal(sizes(rng, 3)).astype(dtype))
+
+
+def sequential(rng: Generator, dtype: Any) -> Example:
+    batch, channels, height, hidden, classes = sizes(rng, 5)
+    normal = {"weights": StandardNormal(), "biases": StandardNormal()}
+    layer = Sequential(
+        Flatten(),
+        Dense(channels * height, hidden, name="hidden", **normal),
+        Tanh(),
+        Dropout(0.3),
+        Dense(hidden, classes, name="output", **normal),
+        Softmax(),
+    ).initialize(int(rng.integers(2**32)), dtype)
+    x = 0.3 * rng.standard_normal((batch, channels, height)).astype(dtype)
+    masks = layer.draw_masks(batch, x.shape[1:], seed=0, step=3, dtype=dtype)
+    return Example(layer, x.astype(dtype), (masks,))
+
+
+EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
+    Dense: (dense,),
+    Dropout: (dropout_in_training, dropout_in_evaluation),
+    Flatten: (elementwise(Flatten, 2), elementwise(Flatten, 4)),
+    ReLU: (elementwise(ReLU, 1), elementwise(ReLU, 3)),
+    Sequential: (sequential,),
+    Sigmoid: (elementwise(Sigmoid, 2), elementwise(Sigmoid, 3)),
+    Softmax: (softmax,),
+    Tanh: (elementwise(Tanh, 2), elementwise(Tanh, 3)),
+}
+
+LAYERS = [
+    value
+    for name in byhand.layers.__all__
+    if isinstance(value := getattr(byhand.layers, name), type)
+    and issubclass(value, Layer)
+    and value is not Layer
+]
+
+
+def examples(kind: type[Layer], seed: int, dtype: Any) -> list[Example]:
+    """The examples of one layer, other shapes and numbers for each seed."""
+    assert kind in EXAMPLES, f"{kind.__name__} has no example: add one to tests/layers/examples.py"
+    return [build(np.random.default_rng([seed, 1]), dtype) for build in EXAMPLES[kind]]
