@@ -15,6 +15,8 @@ from byhand.engines.program import Array, Description, Evaluation
 from byhand.errors import InputError
 
 EVALUATION_BATCH = 2500
+# An overflow shows as a number that is not finite, which is reported; NumPy need not warn.
+_quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 class NumPyProgram:
@@ -51,6 +53,7 @@ class NumPyProgram:
                 )
         self._state = {name: values[name].astype(self.dtype) for name in self._state}
 
+    @_quiet
     def train(
         self,
         inputs: Array,
@@ -62,54 +65,61 @@ class NumPyProgram:
     ) -> NDArray[np.float64]:
         d = self.description
         losses = np.empty(len(learning_rates))
-        # An overflow shows as a loss that is not finite, which is reported; NumPy need not warn.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            # A NumPy float64 would turn float32 parameters into float64.
-            for k, rate in enumerate(map(float, learning_rates)):
-                batch = order[k * batch_size : (k + 1) * batch_size]
-                step = first_step + k
-                loss, gradients = self._backpropagate(inputs[batch], targets[batch], step)
-                losses[k] = loss
-                if not math.isfinite(loss):
-                    return losses[: k + 1]
-                if d.clipping is not None:
-                    gradients = d.clipping.clip(gradients)
-                new, self._state = d.optimizer.step(
-                    self._model.parameters, gradients, self._state, rate, step + 1, self._weights
-                )
-                for name, layer, symbol in self._places:
-                    setattr(layer, symbol, new[name])
+        # A NumPy float64 would turn float32 parameters into float64.
+        for k, rate in enumerate(map(float, learning_rates)):
+            batch = order[k * batch_size : (k + 1) * batch_size]
+            step = first_step + k
+            loss, gradients = self._backpropagate(inputs[batch], targets[batch], step)
+            losses[k] = loss
+            if not math.isfinite(loss):
+                return losses[: k + 1]
+            if d.clipping is not None:
+                gradients = d.clipping.clip(gradients)
+            new, self._state = d.optimizer.step(
+                self._model.parameters, gradients, self._state, rate, step + 1, self._weights
+            )
+            for name, layer, symbol in self._places:
+                setattr(layer, symbol, new[name])
         return losses
 
+    @_quiet
     def gradients(
         self, inputs: Array, targets: Array, step: int | None = None
     ) -> tuple[float, dict[str, Array]]:
         loss, gradients = self._backpropagate(inputs, targets, step)
         return loss + self._penalty(), gradients
 
+    @_quiet
     def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
         loss, right = 0.0, 0
         by_label = np.issubdtype(targets.dtype, np.integer)
         for first in range(0, len(inputs), EVALUATION_BATCH):
             labels = targets[first : first + EVALUATION_BATCH]
-            y, _ = self._model.forward(inputs[first : first + EVALUATION_BATCH])
+            y, _ = self._model.forward(self._own(inputs[first : first + EVALUATION_BATCH]))
             value, _ = self.description.loss.forward(y, self._encode(labels, y))
             loss += value * len(labels)
             if by_label:
                 right += int(np.count_nonzero(answers(y, self.description) == labels))
         return Evaluation(loss / len(inputs), right / len(inputs) if by_label else None)
 
+    @_quiet
     def predict(self, inputs: Array) -> Array:
-        y, _ = self._model.forward(inputs)
+        y, _ = self._model.forward(self._own(inputs))
         return self.description.loss.probabilities(y)
 
+    @_quiet
     def activations(self, inputs: Array) -> dict[str, Array]:
-        return self._model.activations(inputs)
+        return self._model.activations(self._own(inputs))
+
+    def _own(self, inputs: Array) -> Array:
+        """The inputs in the model's dtype: a data set is float32, whatever the model is."""
+        return inputs.astype(self.dtype, copy=False)
 
     def _backpropagate(
         self, x: Array, targets: Array, step: int | None
     ) -> tuple[float, dict[str, Array]]:
         d = self.description
+        x = self._own(x)
         masks = None
         if step is not None:
             masks = self._model.draw_masks(len(x), x.shape[1:], d.seed, step, self.dtype)

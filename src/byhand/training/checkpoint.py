@@ -22,12 +22,14 @@ class Position:
 
     step            steps taken so far, over all epochs
     scores          the score after each finished epoch, higher is better
+    first_loss      of the very first step
     loss_sum, loss_steps    of the epoch so far, and since the last row of metrics
     seconds         training time so far
     """
 
     step: int = 0
     scores: list[float] = field(default_factory=list)
+    first_loss: float | None = None
     epoch_loss_sum: float = 0.0
     epoch_loss_steps: int = 0
     row_loss_sum: float = 0.0
@@ -39,11 +41,12 @@ class Position:
         """The first epoch with the best score, counted from 1; 0 before any."""
         return self.scores.index(max(self.scores)) + 1 if self.scores else 0
 
-    def add_loss(self, total: float, steps: int) -> None:
-        self.epoch_loss_sum += total
-        self.epoch_loss_steps += steps
-        self.row_loss_sum += total
-        self.row_loss_steps += steps
+    def add_loss(self, loss: float) -> None:
+        """Count the loss of one more step."""
+        self.epoch_loss_sum += loss
+        self.epoch_loss_steps += 1
+        self.row_loss_sum += loss
+        self.row_loss_steps += 1
 
     def take_row_loss(self) -> float:
         mean = self.row_loss_sum / self.row_loss_steps
@@ -71,8 +74,8 @@ def load(path: Path, program: Program) -> Position:
     tensors, metadata = read_tensors(path)
     if "position" not in metadata:
         raise DamagedFileError(f"{path} is not a checkpoint: it has no position")
-    program.set_parameters(_named(tensors, "parameter."))
     program.set_optimizer_state(_named(tensors, "optimizer."))
+    program.set_parameters(_named(tensors, "parameter."))
     return Position(**json.loads(metadata["position"]))
 
 

@@ -24,7 +24,7 @@ def layer_norms(arrays: Mapping[str, Array]) -> dict[str, float]:
     squares: dict[str, float] = {}
     for name, value in arrays.items():
         layer = name.split(".")[0]
-        squares[layer] = squares.get(layer, 0.0) + float(np.vdot(value, value))
+        squares[layer] = squares.get(layer, 0.0) + float(np.sum(np.square(value, dtype=np.float64)))
     return {layer: square**0.5 for layer, square in squares.items()}
 
 

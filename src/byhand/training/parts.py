@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -64,11 +65,11 @@ def build(table: Mapping[str, Any], registry: Mapping[str, type[Any]]) -> Any:
     Raises      InputError for an unknown name, an unknown or missing key, or a wrong type.
     """
     name = table.get("name")
-    if name not in registry:
+    if not isinstance(name, str) or name not in registry:
         found = "no name" if name is None else repr(name)
         near = _near(name, registry)
         raise InputError(f"name is one of {', '.join(registry)}; found {found}{near}")
-    kind = registry[str(name)]
+    kind = registry[name]
     types = get_type_hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
     values = {}
@@ -88,9 +89,14 @@ def build(table: Mapping[str, Any], registry: Mapping[str, type[Any]]) -> Any:
 def _converted(key: str, value: Any, wanted: type) -> Any:
     """A field's value: a number, or for a schedule within a schedule the object of its table."""
     if wanted is schedules.Schedule and isinstance(value, Mapping):
-        return build(value, SCHEDULES)
+        try:
+            return build(value, SCHEDULES)
+        except InputError as error:
+            raise InputError(f"{key}: {error}") from None
     if wanted is float and type(value) is int:
         return float(value)
+    if wanted is float and type(value) is float and not math.isfinite(value):
+        raise InputError(f"{key}: expected a finite number, found {value}")
     if type(value) is not wanted:
         expected = {float: "a number", int: "a whole number"}.get(wanted, "a table with a name")
         raise InputError(f"{key}: expected {expected}, found {value!r}")

@@ -1,13 +1,13 @@
 """A recipe: one experiment as a TOML file, read strictly.
 
-    title = "…"
-    loss = "softmax_cross_entropy"
-    [data]         name = "mnist"
-    [model]        kind = "mlp", sizes = [784, 30, 10], …
-    [optimizer]    name = "sgd", learning_rate = 0.5, …
-    [regularizer]  [clipping]  [schedule]          as [optimizer]; may be left out
-    [training]     epochs, batch_size, seed, …
-    [[published]]  each figure that the recipe reproduces, where there are any
+title = "…"
+loss = "softmax_cross_entropy"
+[data]         name = "mnist"
+[model]        kind = "mlp", sizes = [784, 30, 10], …
+[optimizer]    name = "sgd", learning_rate = 0.5, …
+[regularizer]  [clipping]  [schedule]          as [optimizer]; may be left out
+[training]     epochs, batch_size, seed, …
+[[published]]  each figure that the recipe reproduces, where there are any
 """
 
 from __future__ import annotations
@@ -26,13 +26,26 @@ from byhand.models import mlp
 from byhand.training import parts
 
 Positive = Annotated[int, Field(ge=1)]
+LOSSES_OF_SCORES = ("softmax_cross_entropy", "binary_cross_entropy_with_logits")
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+EXPECTED = {
+    "float_type": "expected a number",
+    "int_type": "expected a whole number",
+    "model_type": "expected a table",
+    "dict_type": "expected a table",
+    "too_short": "expected at least two entries",
+}
+"""pydantic's error types that deserve a plainer word than its own."""
 
 
 class Table(BaseModel):
     """A part of a recipe: unknown keys and wrong types are errors, nothing is guessed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
 
 class DataTable(Table):
@@ -145,6 +158,17 @@ class Recipe(Table):
     training: TrainingTable
     published: list[Published] = []
 
+    @model_validator(mode="after")
+    def _loss_fits_output(self) -> Recipe:
+        output = self.model.output
+        if self.loss == "cross_entropy" and output != "softmax":
+            raise ValueError(
+                'loss "cross_entropy" takes probabilities: set model.output to softmax'
+            )
+        if self.loss in LOSSES_OF_SCORES and output is not None:
+            raise ValueError(f'loss "{self.loss}" takes plain scores: leave model.output out')
+        return self
+
     def to_toml(self) -> str:
         """The recipe as a file that `read_recipe` reads back to an equal one."""
         import tomli_w
@@ -190,12 +214,12 @@ def read_recipe(path: Path, changes: Iterable[str] = (), name: str | None = None
         raise InputError(f"{path}: not a TOML file: {error}") from None
     for change in changes:
         _apply(document, change)
+    if "name" in document:
+        raise InputError(f"{path}: unknown key name; a recipe is named by its file")
     try:
         return Recipe(**{"name": name or path.stem, **document})
     except ValidationError as error:
         raise InputError(f"{path}: {_explain(error)}") from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _apply(document: dict[str, Any], change: str) -> None:
@@ -229,9 +253,9 @@ def _explain(error: ValidationError) -> str:
     elif kind == "missing":
         text = f"{key} is missing"
     elif kind == "value_error":
-        text = f"{key}: {message.removeprefix('Value error, ')}"
+        text = f"{key}: " * bool(key) + message.removeprefix("Value error, ")
     else:
-        expected = message.replace("Input should be", "expected").replace("Input should", "should")
+        expected = EXPECTED.get(kind) or message.replace("Input should be", "expected")
         text = f"{key}: {expected}, found {first['input']!r}"
         choices = str(first.get("ctx", {}).get("expected", "")).split("'")
         near = difflib.get_close_matches(str(first["input"]), choices, n=1)
@@ -244,6 +268,8 @@ def _known_keys(place: list[str]) -> list[str]:
     """The keys that the table at this place may hold."""
     table: type[Table] = Recipe
     for key in place:
+        if key.isdigit():  # a place in a list, of which the table is known already
+            continue
         annotation = table.model_fields[key].annotation
         table = next(t for t in (annotation, *getattr(annotation, "__args__", ())) if _is_table(t))
     return [key for key in table.model_fields if (table, key) != (Recipe, "name")]

@@ -1,13 +1,13 @@
 """A run folder: everything one training run was, is and needs to go on.
 
-    runs/NAME/
-      config.toml               the recipe with all overrides applied, the seed among them
-      environment.json          versions, machine, git state, command
-      metrics.jsonl             one row per observed step and per epoch, only ever appended to
-      checkpoint.safetensors    where training stands: parameters, optimizer state, position
-      model.safetensors         the parameters after the last step
-      best.safetensors          the parameters after the epoch with the best score
-      figures/                  what `byhand show` draws
+runs/NAME/
+  config.toml               the recipe with all overrides applied, the seed among them
+  environment.json          versions, machine, git state, command
+  metrics.jsonl             one row per observed step and per epoch, only ever appended to
+  checkpoint.safetensors    where training stands: parameters, optimizer state, position
+  model.safetensors         the parameters after the last step
+  best.safetensors          the parameters after the epoch with the best score
+  figures/                  what `byhand show` draws
 """
 
 from __future__ import annotations
@@ -45,28 +45,38 @@ class Run:
 
         Raises      InputError where a folder of the given name is there already.
         """
-        if name is not None and (not name or name != Path(name).name):
+        if name is not None and (name in ("", "..") or name != Path(name).name):
             raise InputError(f"a run's name is one folder name such as first-try; found {name!r}")
         root.mkdir(parents=True, exist_ok=True)
-        run = cls(root / name) if name else cls._unused(root, recipe.name)
-        try:
-            run.folder.mkdir()
-        except FileExistsError:
-            raise InputError(
-                f"{run.folder} exists already: choose another --name, "
-                f"or continue it with byhand resume {run.name}"
-            ) from None
+        run = cls._named(root / name) if name else cls._numbered(root, recipe.name)
         write_text(run.folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
         # The config comes last: a folder that has one is a complete run folder.
         write_text(run.folder / "config.toml", recipe.to_toml())
         return run
 
-    @staticmethod
-    def _unused(root: Path, base: str) -> Run:
-        count = 1
-        while (root / (base if count == 1 else f"{base}-{count}")).exists():
-            count += 1
-        return Run(root / (base if count == 1 else f"{base}-{count}"))
+    @classmethod
+    def _named(cls, folder: Path) -> Run:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            raise InputError(
+                f"{folder} exists already: choose another --name, "
+                f"or continue it with byhand resume {folder.name}"
+            ) from None
+        return cls(folder)
+
+    @classmethod
+    def _numbered(cls, root: Path, base: str) -> Run:
+        # Making the folder is what takes the name: another process may be looking for one as well.
+        folder, count = root / base, 1
+        while True:
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                count += 1
+                folder = root / f"{base}-{count}"
+            else:
+                return cls(folder)
 
     @classmethod
     def open(cls, name: str, root: Path = ROOT) -> Run:
@@ -104,7 +114,7 @@ class Run:
     def status(self) -> Status:
         """How the run stands; "interrupted" means killed, and that resuming will go on."""
         try:
-            with self.locked():
+            with self.locked(wait=0):
                 pass
         except ByhandError:
             return "running"
@@ -112,14 +122,15 @@ class Run:
         return last if last in ("finished", "stopped", "failed") else "interrupted"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, wait: float = 1.0) -> Iterator[None]:
         """Hold the run for this process; freed by the system when the process ends, however.
 
+        Somebody who asks for the `status` holds it for an instant, hence the `wait` in seconds.
         Raises      ByhandError where another process is training it.
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.folder / ".lock", timeout=0)
+        lock = FileLock(self.folder / ".lock", timeout=wait)
         try:
             lock.acquire()
         except Timeout:
@@ -169,8 +180,9 @@ class Run:
         """
         path = self.folder / f"{which}.safetensors"
         if not path.exists():
+            lacking = "finished its first epoch" if which == "best" else "ended"
             raise InputError(
-                f"run {self.name} has no {path.name} yet: it has not finished its first epoch; "
+                f"run {self.name} has no {path.name} yet: it has not {lacking}; "
                 f"continue it with byhand resume {self.name}"
             )
         return read_tensors(path)[0]

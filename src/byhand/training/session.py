@@ -43,8 +43,12 @@ def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
     _check_sizes(recipe, dataset)
     training = recipe.training
     regularizer, clipping = recipe.regularizer, recipe.clipping
+    try:
+        model = recipe.model.build(training.seed, training.dtype)
+    except InputError as error:
+        raise InputError(f"{recipe.name}: {error}") from None
     return engines.compile(
-        recipe.model.build(training.seed, training.dtype),
+        model,
         parts.LOSSES[recipe.loss](),
         parts.build(recipe.optimizer, parts.OPTIMIZERS),
         regularizer=parts.build(regularizer, parts.REGULARIZERS) if regularizer else None,
@@ -66,7 +70,7 @@ def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
         )
     if dataset.classes:
         outputs, what = len(dataset.classes), "classes"
-        if outputs == 2 and sizes[-1] == 1:
+        if outputs == 2 and sizes[-1] == 1 and recipe.loss != "softmax_cross_entropy":
             return
     else:
         outputs, what = dataset.train.targets.shape[1], "values to predict"

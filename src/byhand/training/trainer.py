@@ -133,7 +133,7 @@ class Trainer:
     def fit(self) -> Result:
         """Train until the end, until it is time to stop early, or until Ctrl-C.
 
-        Raises      TrainingError where the loss is not a number; what came before it is saved.
+        Raises      TrainingError where the loss is not a number; the epochs before are saved.
         """
         for listener in self.listeners:
             listener.start(self)
@@ -202,7 +202,11 @@ class Trainer:
             self._train.inputs, self._train.targets, order, self.batch_size, step, rates
         )
         finite = losses[np.isfinite(losses)]
-        self.position.add_loss(float(finite.sum()), len(finite))
+        # One by one: a sum of sums would depend on how many steps are taken at once.
+        if step == 0 and len(finite):
+            self.position.first_loss = float(finite[0])
+        for loss in finite.tolist():
+            self.position.add_loss(loss)
         self.position.step += len(finite)
         if len(finite) < len(losses):
             self._fail(order[len(finite) * self.batch_size :], rates[len(finite)])
@@ -241,6 +245,7 @@ class Trainer:
             "saturated": saturated,
         }
         self._record(row)
+        self._watch.first_loss = self.position.first_loss
         self._warn(self._watch.step(row))
 
     def _end_epoch(self) -> None:
@@ -284,7 +289,7 @@ class Trainer:
             epochs,
             self.position.step,
             best,
-            self.history[best - 1] if best else None,
+            next((row for row in self.history if row["epoch"] == best), None),
             self.history[-1] if self.history else None,
             self.position.seconds,
         )

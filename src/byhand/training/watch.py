@@ -16,6 +16,7 @@ Warning = tuple[str, str]
 """What it is about (exploding, flat, chance), and the sentence for a person."""
 EXPLODED = 10.0
 FLAT = 0.01
+LEARNT = 0.9
 FEW_ROWS = 6
 
 
@@ -25,6 +26,7 @@ class Watch:
     def __init__(self, chance: float | None) -> None:
         """`chance` is the accuracy of always giving the most frequent class; None without one."""
         self.chance = chance
+        self.first_loss: float | None = None
         self.rows: list[Row] = []
         self.given: set[str] = set()
 
@@ -38,7 +40,8 @@ class Watch:
         accuracy = row["validation_accuracy"]
         if self.chance is None or accuracy is None or row["epoch"] > 1:
             return []
-        if accuracy > self.chance * 1.1:
+        # A twentieth of the way from chance to perfection is something learnt.
+        if accuracy > self.chance + 0.05 * (1 - self.chance):
             return []
         return self._once(
             "chance",
@@ -53,7 +56,8 @@ class Watch:
         return [(about, text)]
 
     def _exploding(self, row: Row) -> str | None:
-        first = self.rows[0]["loss"]
+        # A row is a mean over many steps; the first one may hold the explosion already.
+        first = self.rows[0]["loss"] if self.first_loss is None else self.first_loss
         if not row["loss"] > EXPLODED * max(first, 1e-3):
             return None
         layer, norm = max(row["gradient_norm"].items(), key=lambda item: item[1])
@@ -69,8 +73,9 @@ class Watch:
             return None
         half = len(losses) // 2
         early, late = float(np.mean(losses[:half])), float(np.mean(losses[half:]))
-        # A loss that came down and now rests near zero is learnt, not stuck.
-        if late < early * (1 - FLAT) or late > early * (1 + FLAT) or late < 1e-3:
+        # A loss that came down and now rests, near zero or on the noise of its targets, is learnt.
+        learnt = late < max(1e-3, LEARNT * losses[0])
+        if learnt or late < early * (1 - FLAT) or late > early * (1 + FLAT):
             return None
         return (
             f"loss is flat: {early:.4g} over the first half of {self.rows[-1]['step']} steps, "

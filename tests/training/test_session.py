@@ -1,0 +1,205 @@
+"""From a recipe to something that trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from byhand import data
+from byhand.clipping import ClipByGlobalNorm
+from byhand.data import Dataset, Split
+from byhand.errors import InputError, ShapeError
+from byhand.layers import Dropout
+from byhand.losses import BinaryCrossEntropyWithLogits
+from byhand.optimizers import Adam
+from byhand.regularizers import L2
+from byhand.schedules import Constant, Step
+from byhand.training import (
+    Recipe,
+    Run,
+    find_recipe,
+    load_data,
+    read_recipe,
+    trained_program,
+    trainer_for,
+)
+from byhand.training.recipe import DataTable, recipe_folder
+from byhand.training.session import compile_recipe
+
+from .tiny import heaps_recipe, start, write_recipe
+
+RECIPES = sorted(path.stem for path in recipe_folder().glob("*.toml"))
+
+
+def digits(name: str) -> Dataset:
+    """The shape of MNIST, and nothing else of it."""
+    split = Split(np.zeros((20, 1, 28, 28), np.float32), np.arange(20) % 10)
+    return Dataset(name, split, split, split, tuple("0123456789"))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_builds_and_takes_a_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "load", digits)
+    trainer = trainer_for(find_recipe(name))
+    before = trainer.program.parameters()
+    assert trainer.advance(1) == trainer.position.step == 1
+    after = trainer.program.parameters()
+    assert any((after[n] != before[n]).any() for n in before)
+
+
+def test_everything_that_a_recipe_says_arrives(tmp_path: Path) -> None:
+    recipe = heaps_recipe(
+        tmp_path,
+        "loss=binary_cross_entropy_with_logits",
+        "model.dropout=0.5",
+        "optimizer={ name = 'adam', learning_rate = 0.01 }",
+        "regularizer={ name = 'l2', strength = 0.1 }",
+        "clipping={ name = 'global_norm', limit = 1 }",
+        "schedule={ name = 'step', every = 2 }",
+        "training={ epochs = 3, batch_size = 5, seed = 8, monitor = 'test', patience = 2, "
+        "dtype = 'float64' }",
+    )
+    trainer = trainer_for(recipe)
+    description = trainer.program.description
+    assert isinstance(description.loss, BinaryCrossEntropyWithLogits)
+    assert any(isinstance(layer, Dropout) for layer in description.model.layers)
+    assert description.optimizer == Adam(0.01)
+    assert description.regularizer == L2(0.1)
+    assert description.clipping == ClipByGlobalNorm(1.0)
+    assert (description.examples, description.seed) == (72, 8)
+    assert (trainer.epochs, trainer.batch_size, trainer.seed) == (3, 5, 8)
+    assert (trainer.monitor, trainer.patience) == ("test", 2)
+    assert trainer.schedule == Step(2)
+    assert trainer.program.parameters()["output.W"].dtype == np.float64
+    assert trainer_for(heaps_recipe(tmp_path)).schedule == Constant()
+
+
+def test_data_comes_from_where_the_recipe_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "load", digits)
+    assert load_data(DataTable(name="mnist")).name == "mnist"
+    write_recipe(tmp_path)
+    table = load_data(DataTable(table="heaps.csv"))
+    assert (table.name, table.classes, table.input_shape) == ("heaps", ("a", "b", "c"), (4,))
+    Path("prices.csv").write_text("price,area\n" + "1.5,2\n" * 10)
+    values = load_data(DataTable(table="prices.csv", target="price"))
+    assert (values.classes, values.test.targets.tolist()) == ((), [[1.5]])
+
+
+def test_data_comes_from_a_folder_of_images(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for k in range(10):
+            Image.new("L", (28, 28), 20 * k).save(tmp_path / "pictures" / label / f"{k}.png")
+    dataset = load_data(DataTable(images="pictures"))
+    assert (dataset.classes, dataset.input_shape) == (("a", "b"), (1, 28, 28))
+
+
+def test_data_may_be_written_in_the_recipe() -> None:
+    dataset = load_data(DataTable(inputs=[[1.0, 2.0], [3.0, 4.0]], targets=[[0.5], [1.5]]))
+    assert dataset.train is dataset.validation is dataset.test
+    assert dataset.train.inputs.tolist() == [[1, 2], [3, 4]]
+    assert dataset.train.targets.tolist() == [[0.5], [1.5]]
+    assert dataset.classes == ()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "message"),
+    [
+        (
+            [[1.0, 2.0], [3.0]],
+            [[0.0], [0.0]],
+            "data.inputs and data.targets: expected rows of equal length",
+        ),
+        (
+            [[1.0], [3.0]],
+            [[0.0]],
+            "2 inputs against 1 targets: expected one target per example",
+        ),
+    ],
+)
+def test_uneven_data_is_refused(
+    inputs: list[list[float]], targets: list[list[float]], message: str
+) -> None:
+    with pytest.raises((InputError, ShapeError)) as caught:
+        load_data(DataTable(inputs=inputs, targets=targets))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([5, 6, 3], "heaps: model.sizes: heaps has 4 inputs (4), the first size is 5"),
+        ([4, 6, 2], "heaps: model.sizes: heaps has 3 classes, the last size is 2"),
+        ([4, 1], "heaps: model.sizes: heaps has 3 classes, the last size is 1"),
+    ],
+)
+def test_sizes_that_do_not_fit_the_data_are_refused(
+    tmp_path: Path, sizes: list[int], message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        trainer_for(heaps_recipe(tmp_path, f"model.sizes={sizes}"))
+    assert str(caught.value) == message
+
+
+def test_sizes_that_do_not_fit_images_or_values_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "load", digits)
+    with pytest.raises(InputError) as caught:
+        trainer_for(find_recipe("nielsen-1", ["model.sizes=[28, 10]"]))
+    assert str(caught.value) == (
+        "nielsen-1: model.sizes: mnist has 784 inputs (1 x 28 x 28), the first size is 28"
+    )
+    with pytest.raises(InputError) as caught:
+        trainer_for(find_recipe("nielsen-one-neuron", ["model.sizes=[1, 2]", "model.start={}"]))
+    assert str(caught.value) == (
+        "nielsen-one-neuron: model.sizes: inline has 1 values to predict, the last size is 2"
+    )
+
+
+def test_two_classes_may_share_one_output(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path)
+    rows = (tmp_path / "heaps.csv").read_text().splitlines()
+    (tmp_path / "heaps.csv").write_text("\n".join(row for row in rows if row[-1] != "c"))
+    change = ["model.sizes=[4, 1]", "loss=binary_cross_entropy_with_logits"]
+    trainer = trainer_for(read_recipe(path, [*change, "training.epochs=20"]))
+    result = trainer.fit()
+    assert result.best is not None
+    assert result.best["validation_accuracy"] == 1.0
+
+
+def test_start_of_a_parameter_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    recipe = heaps_recipe(tmp_path, 'model.start={ "hidden.W" = 1.0 }')
+    with pytest.raises(InputError) as caught:
+        trainer_for(recipe)
+    assert str(caught.value) == (
+        "heaps: model.start: no parameter is named hidden.W; there is hidden1.W, hidden1.b, "
+        "output.W, output.b"
+    )
+
+
+def test_a_trained_program_is_that_of_the_best_epoch(tmp_path: Path) -> None:
+    recipe = heaps_recipe(tmp_path, "training.epochs=6", "optimizer.learning_rate=1")
+    trainer = start(recipe, tmp_path / "runs")
+    result = trainer.fit()
+    assert 0 < result.best_epoch < 6
+    program = trained_program(Run.open("heaps"))
+    assert result.best is not None
+    dataset = load_data(recipe.data)
+    evaluation = program.evaluate(dataset.test.inputs, dataset.test.targets)
+    assert evaluation.loss == result.best["test_loss"]
+    assert trained_program(Run.open("heaps"), dataset).predict(dataset.test.inputs).shape == (9, 3)
+
+
+def test_one_program_starts_where_another_of_the_same_seed_does(tmp_path: Path) -> None:
+    def weights(recipe: Recipe) -> list[float]:
+        dataset = load_data(recipe.data)
+        return compile_recipe(recipe, dataset).parameters()["hidden1.W"].ravel().tolist()
+
+    assert weights(heaps_recipe(tmp_path)) == weights(heaps_recipe(tmp_path))
+    assert weights(heaps_recipe(tmp_path)) != weights(heaps_recipe(tmp_path, "training.seed=1"))
