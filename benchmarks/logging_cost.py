@@ -34,7 +34,7 @@ def epoch_seconds(recipe_name: str, folder: Path, *, observed: bool) -> float:
 
 def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}, {PAIRS} pairs of epochs")
-    for name in ("nielsen-1", "mlp"):
+    for name in ("nielsen-1", "mlp-mnist"):
         with tempfile.TemporaryDirectory() as folder:
             ratios = [
                 epoch_seconds(name, Path(folder), observed=True)

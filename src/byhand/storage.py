@@ -33,8 +33,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     os.close(descriptor)
     temporary = Path(name)
     try:
-        yield temporary
-        _flush(temporary)
+        with naming(path):
+            yield temporary
+            _flush(temporary)
         # mkstemp makes files private; a finished file gets the rights of any new file.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -43,6 +44,17 @@ def atomic(path: str | Path) -> Iterator[Path]:
         raise
     if os.name == "posix":
         _flush(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError from within the block name this file: one from a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -55,14 +67,15 @@ def write_tensors(
     path: str | Path, tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write named arrays and text metadata as one safetensors file that carries its checksum."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     # safetensors writes an array's memory as it lies there, so it has to lie in C order.
     ordered = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     sealed = dict(metadata or {})
     sealed[_CHECKSUM] = _seal(ordered, sealed)
     with atomic(path) as temporary:
-        save_file(ordered, temporary, metadata=sealed)
+        # Not save_file, whose error for a full disk is not an OSError.
+        temporary.write_bytes(save(ordered, metadata=sealed))
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:

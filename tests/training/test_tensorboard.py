@@ -55,10 +55,9 @@ def read_back(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 @reads_events
 def test_tensorboard_reads_every_row(tmp_path: Path) -> None:
-    board = TensorBoard(tmp_path / "events")
-    trainer = start(heaps_recipe(tmp_path), tmp_path / "runs", board)
+    trainer = start(heaps_recipe(tmp_path), tmp_path / "runs", TensorBoard())
     trainer.fit()
-    found = read_back(tmp_path / "events")
+    found = read_back(trainer.run.folder / "tensorboard")
     assert found == expected(trainer.run)
     assert len(found["step/loss"]) == 11
     assert {"gradient_norm/hidden1", "dead/relu1", "epoch/test_accuracy"} <= found.keys()
@@ -78,9 +77,9 @@ def test_what_has_no_value_is_left_out(tmp_path: Path) -> None:
         tmp_path,
         "data={ table = 'line.csv', target = 'y' }", "model.sizes=[2, 1]", "loss=quadratic",
     )  # fmt: skip
-    trainer = start(recipe, tmp_path / "runs", TensorBoard(tmp_path / "events"))
+    trainer = start(recipe, tmp_path / "runs", TensorBoard())
     trainer.fit()
-    found = read_back(tmp_path / "events")
+    found = read_back(trainer.run.folder / "tensorboard")
     assert found == expected(trainer.run)
     assert "epoch/validation_loss" in found
     assert not any("accuracy" in tag for tag in found)
@@ -95,14 +94,14 @@ def wait_for_the_next_second() -> None:
 
 @reads_events
 def test_a_resumed_run_shows_each_step_once(tmp_path: Path) -> None:
-    events = tmp_path / "events"
     interrupt = Ear(send(signal.SIGINT, 15, times=2))
-    first = start(heaps_recipe(tmp_path), tmp_path / "runs", TensorBoard(events), interrupt)
+    first = start(heaps_recipe(tmp_path), tmp_path / "runs", TensorBoard(), interrupt)
     with pytest.raises(KeyboardInterrupt):
         first.fit()
+    events = first.run.folder / "tensorboard"
     steps = [step for step, _ in read_back(events)["step/loss"]]
     wait_for_the_next_second()
-    second = go_on(first.run, TensorBoard(events))
+    second = go_on(first.run, TensorBoard())
     assert second.position.step < steps[-1]
     second.fit()
     found = read_back(events)
@@ -117,7 +116,7 @@ def test_without_tensorboardx_it_says_what_to_install(
     blocked: Any = None
     monkeypatch.setitem(sys.modules, "tensorboardX", blocked)
     with pytest.raises(InputError) as caught:
-        TensorBoard(tmp_path)
+        TensorBoard()
     assert (
         str(caught.value) == "--tensorboard needs tensorboardX: pip install 'byhand[tensorboard]'"
     )

@@ -5,16 +5,20 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from byhand.engines.program import Array, Description, Evaluation
 from byhand.errors import InputError
 
 EVALUATION_BATCH = 2500
+SHARED_WORK = 10_000_000
+"""Multiply-adds of a matrix product from which on a second thread is worth waking."""
 # An overflow shows as a number that is not finite, which is reported; NumPy need not warn.
 _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
@@ -29,6 +33,8 @@ class NumPyProgram:
         self._state = description.optimizer.initial_state(model.parameters)
         self._weights = model.weight_names
         self._places = [(f"{a.name}.{s}", a, s) for a in model.layers for s in a.parameter_names]
+        self._largest = max(value.size for value in model.parameters.values())
+        self._blas = ThreadpoolController()
         self.dtype = next(iter(model.parameters.values())).dtype
 
     def parameters(self) -> dict[str, Array]:
@@ -65,21 +71,22 @@ class NumPyProgram:
     ) -> NDArray[np.float64]:
         d = self.description
         losses = np.empty(len(learning_rates))
-        # A NumPy float64 would turn float32 parameters into float64.
-        for k, rate in enumerate(map(float, learning_rates)):
-            batch = order[k * batch_size : (k + 1) * batch_size]
-            step = first_step + k
-            loss, gradients = self._backpropagate(inputs[batch], targets[batch], step)
-            losses[k] = loss
-            if not math.isfinite(loss):
-                return losses[: k + 1]
-            if d.clipping is not None:
-                gradients = d.clipping.clip(gradients)
-            new, self._state = d.optimizer.step(
-                self._model.parameters, gradients, self._state, rate, step + 1, self._weights
-            )
-            for name, layer, symbol in self._places:
-                setattr(layer, symbol, new[name])
+        with self._threads(batch_size):
+            # A NumPy float64 would turn float32 parameters into float64.
+            for k, rate in enumerate(map(float, learning_rates)):
+                batch = order[k * batch_size : (k + 1) * batch_size]
+                step = first_step + k
+                loss, gradients = self._backpropagate(inputs[batch], targets[batch], step)
+                losses[k] = loss
+                if not math.isfinite(loss):
+                    return losses[: k + 1]
+                if d.clipping is not None:
+                    gradients = d.clipping.clip(gradients)
+                new, self._state = d.optimizer.step(
+                    self._model.parameters, gradients, self._state, rate, step + 1, self._weights
+                )
+                for name, layer, symbol in self._places:
+                    setattr(layer, symbol, new[name])
         return losses
 
     @_quiet
@@ -110,6 +117,15 @@ class NumPyProgram:
     @_quiet
     def activations(self, inputs: Array) -> dict[str, Array]:
         return self._model.activations(self._own(inputs))
+
+    def _threads(self, examples: int) -> AbstractContextManager[object]:
+        """One thread for products too small to share, where two would mostly wait for each other.
+
+        It is decided by sizes alone, so that a resumed run adds up in the same order.
+        """
+        small = examples * self._largest < SHARED_WORK
+        limit: AbstractContextManager[object] = self._blas.limit(limits=1 if small else None)
+        return limit
 
     def _own(self, inputs: Array) -> Array:
         """The inputs in the model's dtype: a data set is float32, whatever the model is."""

@@ -123,6 +123,7 @@ class Published(Table):
     metric: Literal[
         "best_test_accuracy",
         "best_validation_accuracy",
+        "chosen_test_accuracy",
         "first_validation_accuracy",
         "final_output",
         "first_layer_gradient",
@@ -240,8 +241,9 @@ def _apply(document: dict[str, Any], change: str) -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    """The first of pydantic's errors in one line of ours, and how many more there are."""
-    first = error.errors()[0]
+    """One of pydantic's errors in a line of ours, and how many more there are."""
+    # A mistyped key is also a missing one: the key as it stands says more.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = [str(part) for part in first["loc"]]
     key = ".".join(place)
     kind, message = first["type"], first["msg"]

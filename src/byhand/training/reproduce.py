@@ -57,6 +57,12 @@ def _epochs(run: Run, column: str) -> list[float]:
     return [row[column] for row in run.rows("epoch")]
 
 
+def _chosen_test_accuracy(run: Run) -> float:
+    """On the test set, at the epoch that the monitored split chose."""
+    best = run.best_epoch()
+    return float(best["test_accuracy"]) if best else float("nan")
+
+
 def _final_output(run: Run) -> float:
     """What the trained model answers to its first training example."""
     dataset = load_data(run.recipe.data)
@@ -77,6 +83,7 @@ def _first_layer_gradient(run: Run) -> float:
 METRICS: dict[str, Callable[[Run], float]] = {
     "best_test_accuracy": lambda run: max(_epochs(run, "test_accuracy")),
     "best_validation_accuracy": lambda run: max(_epochs(run, "validation_accuracy")),
+    "chosen_test_accuracy": _chosen_test_accuracy,
     "first_validation_accuracy": lambda run: _epochs(run, "validation_accuracy")[0],
     "final_output": _final_output,
     "first_layer_gradient": _first_layer_gradient,

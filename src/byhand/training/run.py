@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,13 +25,21 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from byhand.errors import ByhandError, InputError
-from byhand.storage import read_tensors, write_tensors, write_text
+from byhand.storage import naming, read_tensors, write_tensors, write_text
 from byhand.training.environment import environment
 from byhand.training.recipe import Recipe, read_recipe
 
 ROOT = Path("runs")
 Row = dict[str, Any]
 Status = Literal["finished", "stopped", "failed", "interrupted", "running"]
+
+
+def score(row: Row, monitor: str) -> float:
+    """How good an epoch's row is on the monitored split, higher is better: its accuracy, or its
+    negative loss where there are no classes."""
+    accuracy: float | None = row[f"{monitor}_accuracy"]
+    value = -row[f"{monitor}_loss"] if accuracy is None else accuracy
+    return float(value) if math.isfinite(value) else -math.inf
 
 
 @dataclass(frozen=True)
@@ -143,7 +152,7 @@ class Run:
     def append(self, row: Row) -> None:
         """Add one row to metrics.jsonl. A line that a kill cut short is closed off first."""
         path = self.folder / "metrics.jsonl"
-        with path.open("ab+") as file:
+        with naming(path), path.open("ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
@@ -172,6 +181,11 @@ class Run:
     def rows(self, kind: str) -> list[Row]:
         """The rows of one kind: step, epoch, warning, resumed, stopped, failed, finished."""
         return [row for row in self.metrics() if row["kind"] == kind]
+
+    def best_epoch(self) -> Row | None:
+        """The row of the epoch with the best score, the first of equals; None before any."""
+        monitor = self.recipe.training.monitor
+        return max(self.rows("epoch"), key=lambda row: score(row, monitor), default=None)
 
     def parameters(self, which: Literal["best", "model"] = "best") -> dict[str, NDArray[Any]]:
         """The parameters of the best epoch, or of the last step.

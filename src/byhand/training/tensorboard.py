@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byhand.errors import InputError
@@ -18,12 +17,12 @@ LAYER_SCALARS = ("gradient_norm", "update_ratio", "dead", "saturated")
 
 
 class TensorBoard:
-    """A listener that writes each row of metrics to event files in `folder`.
+    """A listener that writes each row of metrics to event files in the run's tensorboard/.
 
     Raises      InputError where tensorboardX is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
@@ -31,12 +30,14 @@ class TensorBoard:
                 "--tensorboard needs tensorboardX: pip install 'byhand[tensorboard]'"
             ) from None
         self._open = SummaryWriter
-        self._folder = folder
         self._writer: Any = None
 
     def start(self, trainer: Trainer) -> None:
         # Events after the step that a resumed run goes back to are dropped by the reader.
-        self._writer = self._open(str(self._folder), purge_step=trainer.position.step + 1)
+        if trainer.run is None:
+            raise InputError("TensorBoard events need a run folder: give the trainer a run")
+        folder = trainer.run.folder / "tensorboard"
+        self._writer = self._open(str(folder), purge_step=trainer.position.step + 1)
 
     def progress(self, trainer: Trainer) -> None:
         pass

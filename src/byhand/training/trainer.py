@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data import Dataset, Split
-from byhand.engines import Evaluation, Program
+from byhand.engines import Program
 from byhand.errors import InputError, TrainingError
 from byhand.randomness import batch_order
 from byhand.schedules import Constant, Plan, Schedule
 from byhand.training import checkpoint
 from byhand.training.checkpoint import Position
 from byhand.training.observation import PROBE, layer_norms, unit_health, update_ratios
-from byhand.training.run import Row, Run
+from byhand.training.run import Row, Run, score
 from byhand.training.stopping import StopRequest
 from byhand.training.watch import Watch, explain_failure
 
@@ -264,7 +264,7 @@ class Trainer:
             "test_accuracy": test.accuracy,
             "seconds": round(self.position.seconds, 3),
         }
-        self.position.scores.append(_score(test if self.monitor == "test" else validation))
+        self.position.scores.append(score(row, self.monitor))
         self.history.append(row)
         if self.run and self.position.best_epoch == epoch:
             self.run.save_parameters("best", self.program.parameters(), epoch)
@@ -316,11 +316,6 @@ class Trainer:
             self.run.append(row)
         for listener in self.listeners:
             listener.row(row)
-
-
-def _score(evaluation: Evaluation) -> float:
-    score = -evaluation.loss if evaluation.accuracy is None else evaluation.accuracy
-    return score if math.isfinite(score) else -math.inf
 
 
 def _converted(split: Split, dtype: np.dtype[Any]) -> Split:

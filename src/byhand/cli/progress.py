@@ -1,0 +1,107 @@
+"""Listeners that show training as it goes: a bar on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from byhand.cli.say import complain, duration, percent
+
+if TYPE_CHECKING:
+    from byhand.training import Listener, Trainer
+
+Row = dict[str, Any]
+
+
+def progress(quiet_stdout: bool = False) -> Listener:
+    """The listener that suits where the output goes; `quiet_stdout` keeps to stderr."""
+    if sys.stderr.isatty() and (quiet_stdout or sys.stdout.isatty()):
+        return Bar()
+    return Lines(sys.stderr if quiet_stdout else sys.stdout)
+
+
+class Lines:
+    """One plain line per epoch."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._epochs = 0
+
+    def start(self, trainer: Trainer) -> None:
+        self._epochs = trainer.epochs
+
+    def progress(self, trainer: Trainer) -> None:
+        pass
+
+    def row(self, row: Row) -> None:
+        if row["kind"] == "epoch":
+            print(epoch_line(row, self._epochs), file=self._file, flush=True)
+        elif row["kind"] == "warning":
+            complain("warning", row["message"])
+
+    def end(self) -> None:
+        pass
+
+
+class Bar:
+    """A bar over all steps; finished epochs and warnings scroll by above it."""
+
+    def start(self, trainer: Trainer) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._epochs = trainer.epochs
+        self._progress = Progress(
+            TextColumn("{task.description}", style="bold"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("left"),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+            expand=True,
+        )
+        self._accuracy = ""
+        self._task = self._progress.add_task(
+            "", total=trainer.total_steps, completed=trainer.position.step, numbers=""
+        )
+        self.progress(trainer)
+        self._progress.start()
+
+    def progress(self, trainer: Trainer) -> None:
+        position = trainer.position
+        steps = position.epoch_loss_steps
+        loss = f"loss {_short(position.epoch_loss_sum / steps)}" if steps else ""
+        self._progress.update(
+            self._task,
+            description=f"epoch {min(trainer.epoch + 1, self._epochs)}/{self._epochs}",
+            completed=position.step,
+            numbers=f"{loss}{self._accuracy}",
+        )
+
+    def row(self, row: Row) -> None:
+        if row["kind"] == "step" and row["accuracy"] is not None:
+            self._accuracy = f"  accuracy {percent(row['accuracy'])}"
+        elif row["kind"] == "epoch":
+            self._progress.console.print(epoch_line(row, self._epochs), soft_wrap=True)
+        elif row["kind"] == "warning":
+            complain("warning", row["message"], self._progress.console)
+
+    def end(self) -> None:
+        self._progress.stop()
+
+
+def epoch_line(row: Row, epochs: int) -> str:
+    """A finished epoch: its losses, or its accuracies where there are classes, and the time."""
+    words = [
+        f"epoch {row['epoch']:{len(str(epochs))}}/{epochs}",
+        f"loss {_short(row['train_loss'])}",
+    ]
+    for split in ("validation", "test"):
+        accuracy, loss = row[f"{split}_accuracy"], row[f"{split}_loss"]
+        words.append(f"{split} {_short(loss) if accuracy is None else percent(accuracy)}")
+    return "  ".join([*words, duration(row["seconds"])])
+
+
+def _short(loss: float) -> str:
+    return f"{loss:.4f}" if abs(loss) < 1e4 else f"{loss:.3e}"

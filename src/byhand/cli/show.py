@@ -1,0 +1,42 @@
+"""byhand show: a run in words and figures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from byhand.cli.completion import run_names
+from byhand.cli.say import print_facts, print_json
+
+
+def show(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A name that `byhand runs` lists, or a run folder.",
+            autocompletion=run_names,
+            show_default=False,
+        ),
+    ],
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--view", metavar="NAME", help="Draw this figure only; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say how a run went, and draw its figures into its folder."""
+    from byhand import views
+    from byhand.cli.outcome import facts, outcome, published
+    from byhand.training import Run
+
+    found = Run.open(run)
+    said = outcome(found) | {"published": published(found)}
+    if not as_json:
+        print_facts(facts(said))
+    paths = views.show(found, names)
+    if as_json:
+        print_json({**said, "figures": [str(path) for path in paths]})
+    else:
+        print_facts([("figure", str(path)) for path in paths])

@@ -1,0 +1,137 @@
+"""byhand tour: what byhand is, in two minutes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from byhand.cli.say import heading, percent, print_facts, print_table
+from byhand.errors import TrainingError
+
+if TYPE_CHECKING:
+    from byhand.training import Run
+
+RECIPE = "nielsen-init-100-scaled"
+EPOCHS = 6
+GOAL = 0.95
+SHOWN = 6
+
+
+def tour() -> None:
+    """Watch a hand-written network learn handwritten digits.
+
+    Checks derivatives, trains on MNIST, shows answers and figures: about a minute.
+    """
+    heading("1  Are the derivatives right?")
+    _check_derivatives()
+    heading("2  A hand-written network learns handwritten digits")
+    run = _train()
+    heading("3  What it answers")
+    picture = _answers(run)
+    heading("4  What it learned")
+    _draw(run)
+    heading("5  Go on")
+    _reached(run)
+    print("\nThree commands to try next:")
+    print_facts(
+        [
+            (f"byhand predict {run.name} {picture}", "or any picture of yours"),
+            ("byhand train nielsen-1", "the first network of the book"),
+            ("byhand recipes", "all experiments"),
+        ],
+    )
+
+
+def _check_derivatives() -> None:
+    """Every derivative of a little network beside finite differences."""
+    import numpy as np
+
+    from byhand import Dense, Sequential, Sigmoid, SoftmaxCrossEntropy
+    from byhand.finite_differences import numerical_gradient, relative_error
+
+    model = Sequential(Dense(5, 4, name="hidden"), Sigmoid(), Dense(4, 3, name="output"))
+    model.initialize(seed=0)
+    loss, rng = SoftmaxCrossEntropy(), np.random.default_rng(0)
+    x, t = rng.normal(size=(8, 5)), rng.integers(3, size=8)
+
+    y, caches = model.forward(x)
+    dx, gradients = model.backward(loss.backward(loss.forward(y, t)[1]), caches)
+
+    def f() -> float:
+        return loss.forward(model.forward(x)[0], t)[0]
+
+    rows = []
+    for name, by_hand in (gradients | {"x": dx}).items():
+        numerical = numerical_gradient(f, x if name == "x" else model.parameters[name])
+        rows.append(
+            (
+                name,
+                str(by_hand.size),
+                f"{by_hand.flat[0]:.10f}",
+                f"{numerical.flat[0]:.10f}",
+                f"{relative_error(by_hand, numerical):.0e}",
+            )
+        )
+    print_table(
+        ("∂L/∂", "numbers", "the first, by hand", "the first, by nudging", "error of all"),
+        rows,
+        right=("numbers", "the first, by hand", "the first, by nudging", "error of all"),
+    )
+    print(
+        "A network of 5 inputs, 4 sigmoid units and 3 classes, in float64. Nudging: how\n"
+        "much the loss L moves when one number goes up and down a little. The formulas\n"
+        "written by hand in byhand/layers say the same, to nine digits or so."
+    )
+
+
+def _train() -> Run:
+    from byhand.cli.fit import fit
+    from byhand.training import find_recipe
+
+    recipe = find_recipe(RECIPE, [f"training.epochs={EPOCHS}"])
+    return fit(recipe.model_copy(update={"name": "tour"}))
+
+
+def _answers(run: Run) -> str:
+    """Show some test digits with the network's answers; the file of the last one."""
+    import numpy as np
+    from PIL import Image
+
+    from byhand.training import load_data, trained_program
+    from byhand.views import terminal
+
+    dataset = load_data(run.recipe.data)
+    images, labels = dataset.test.inputs, dataset.test.targets
+    answers = trained_program(run, dataset).predict(images).argmax(axis=1)
+    wrong = np.flatnonzero(answers != labels)
+    shown = [*range(SHOWN - 1), int(wrong[0]) if len(wrong) else SHOWN - 1]
+    captions = [
+        f"{answers[k]}" if answers[k] == labels[k] else f"{answers[k]}, wrong: it is {labels[k]}"
+        for k in shown
+    ]
+    print(terminal.beside([terminal.digit(images[k]) for k in shown], captions))
+    path = run.folder / "digit.png"
+    Image.fromarray((images[shown[-1], 0] * 255).round().astype(np.uint8)).save(path)
+    return str(path)
+
+
+def _draw(run: Run) -> None:
+    from byhand import views
+
+    for path in views.show(run):
+        print(path)
+
+
+def _reached(run: Run) -> None:
+    from byhand.cli.outcome import outcome
+
+    best = outcome(run)["best"]
+    accuracy = best["test_accuracy"]
+    print(
+        f"After epoch {best['epoch']}, its best by validation, the network reads "
+        f"{percent(accuracy)}\nof 10,000 test digits right."
+    )
+    if accuracy < GOAL:
+        raise TrainingError(
+            f"the tour's network reached {percent(accuracy)} on the test digits, "
+            f"expected {percent(GOAL)} or more"
+        )

@@ -1,0 +1,125 @@
+"""What views look at: a run with its data and its trained program, each loaded once, when asked."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.data import Dataset
+from byhand.engines import Program
+from byhand.errors import InputError
+from byhand.storage import read_tensors
+from byhand.training import Recipe, Run, load_data, trained_program
+from byhand.training.run import Row
+
+Array = NDArray[Any]
+MEANING = {"p": "probability", "a": "output"}
+"""What an output is, by `Subject.symbol`."""
+
+
+class DoesNotApply(InputError):
+    """A run has not got what a view needs."""
+
+
+class Subject:
+    """A run, and what a view may ask of it. `dataset` is the run's own, where it is at hand."""
+
+    def __init__(self, run: Run, dataset: Dataset | None = None) -> None:
+        self.run = run
+        self._dataset = dataset
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return self.run.recipe
+
+    @cached_property
+    def _rows(self) -> list[Row]:
+        return self.run.metrics()
+
+    def rows(self, kind: str) -> list[Row]:
+        """The metrics of one kind, "step" or "epoch"."""
+        return [row for row in self._rows if row["kind"] == kind]
+
+    def epochs(self) -> list[Row]:
+        """The metrics of every finished epoch.
+
+        Raises      DoesNotApply before there is one.
+        """
+        rows = self.rows("epoch")
+        if not rows:
+            raise DoesNotApply(
+                f"a finished epoch is needed, and run {self.run.name} has none yet "
+                f"(byhand resume {self.run.name} goes on)"
+            )
+        return rows
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        # First, because a view that does not apply should not fetch data to find out.
+        self.epochs()
+        return self._dataset or load_data(self.recipe.data)
+
+    @cached_property
+    def program(self) -> Program:
+        """The program with the parameters of the best epoch."""
+        return trained_program(self.run, self.dataset)
+
+    @property
+    def about(self) -> str:
+        """The heading's lines about the run as a whole."""
+        done, planned = len(self.rows("epoch")), self.recipe.training.epochs
+        return f"{self.recipe.title}\nrun {self.run.name}, {done} of {planned} epochs"
+
+    @property
+    def about_best(self) -> str:
+        """The heading's lines about the parameters of the best epoch."""
+        self.epochs()
+        epoch = read_tensors(self.run.folder / "best.safetensors")[1]["epoch"]
+        monitor = self.recipe.training.monitor
+        which = f"epoch {epoch}, the best on the {monitor} set"
+        return f"{self.recipe.title}\nrun {self.run.name}, {which}"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes.
+
+        Raises      DoesNotApply for regression.
+        """
+        if not self.dataset.classes:
+            raise DoesNotApply(f"classes are needed, and {self.dataset.name} has values to predict")
+        return self.dataset.classes
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an input.
+
+        Raises      DoesNotApply where the inputs are not images.
+        """
+        shape = self.dataset.input_shape
+        if len(shape) != 3:
+            raise DoesNotApply(
+                f"images are needed, and an example of {self.dataset.name} has shape {shape}"
+            )
+        return shape[0], shape[1], shape[2]
+
+    @property
+    def symbol(self) -> str:
+        """p where the outputs are probabilities; a where they are activations, as under the
+        quadratic cost, which need not sum to 1."""
+        return "a" if self.recipe.loss == "quadratic" else "p"
+
+    @cached_property
+    def test_outputs(self) -> Array:
+        """What the program answers to each test example: [examples, classes]. A single output is
+        that of the second of two classes."""
+        classes = len(self.classes)
+        y = self.program.predict(self.dataset.test.inputs)
+        return y if y.shape[1] == classes else np.hstack([1 - y, y])
+
+    @property
+    def test_images(self) -> Array:
+        """The test examples as images: [examples, channels, height, width]."""
+        return self.dataset.test.inputs.reshape(-1, *self.image_shape)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byhand.training import find_recipe, reproduce
+from byhand.training.recipe import Published
+from byhand.training.reproduce import Comparison
+
+
+@pytest.fixture
+def asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the room below was asked, which answers with three comparisons at once."""
+    calls: dict[str, Any] = {}
+    recipe = find_recipe(str(folder / "points.toml"))
+    accuracy = Published(
+        metric="best_test_accuracy", figure=0.95, band=[0.94, 0.96], source="a paper"
+    )
+    curve = Published(metric="first_layer_gradient", source="a curve")
+
+    def answer(set_name: str, **options: Any) -> list[Comparison]:
+        calls.update(options, set_name=set_name)
+        options["notify"]("1/1  points seed 0: 3 s")
+        return [
+            Comparison(recipe, accuracy, (0.9512, 0.9488), 72.0, False),
+            Comparison(recipe, accuracy, (0.93,), 7.25, options["quick"]),
+            Comparison(recipe, curve, (0.0712, 0.0688), 3.0, False),
+        ]
+
+    monkeypatch.setattr(reproduce, "reproduce", answer)
+    return calls
+
+
+def test_reproduce(byhand: Any, asked: dict[str, Any]) -> None:
+    result = byhand("reproduce", "nielsen", "--seeds", "2")
+    assert result.exit_code == 0
+    assert (asked["set_name"], asked["seeds"], asked["quick"]) == ("nielsen", 2, False)
+    assert result.stderr == "1/1  points seed 0: 3 s\n"
+    assert result.stdout.splitlines() == [
+        "recipe  published  ours            band                       time",
+        "points    95.00 %  95.00 ± 0.17 %  94.00 to 96.00 %  inside   72 s",
+        "points    95.00 %  93.00 %         94.00 to 96.00 %  outside   7 s",
+        "points    a curve  0.07 ± 0.0017                               3 s",
+        "ours is the mean ± standard deviation over 2 seeds; "
+        "time is the mean training time of a run",
+    ]
+
+
+def test_quick_says_so(byhand: Any, asked: dict[str, Any]) -> None:
+    result = byhand("reproduce", "nielsen", "--quick")
+    assert (asked["seeds"], asked["quick"]) == (2, True)
+    assert result.stdout.splitlines()[-1] == (
+        "--quick: runs of 3 epochs at most; longer ones are not judged"
+    )
+
+
+def test_reproduce_as_json(byhand: Any, asked: dict[str, Any]) -> None:
+    result = byhand("reproduce", "nielsen", "--json")
+    assert asked["seeds"] == 5
+    first, second, third = json.loads(result.stdout)
+    assert first["values"] == [0.9512, 0.9488]
+    assert (first["mean"], first["inside"]) == (pytest.approx(0.95), True)
+    assert (second["deviation"], second["inside"]) == (None, False)
+    assert (third["figure"], third["inside"]) == (None, None)
+
+
+def test_an_unknown_set(byhand: Any) -> None:
+    result = byhand("reproduce", "nielson")
+    assert result.exit_code == 2
+    assert result.stderr == "error: no set of recipes 'nielson'; there is mlp, nielsen\n"

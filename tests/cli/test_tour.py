@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byhand import views
+from byhand.cli import tour as module
+from byhand.data import Dataset
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("mnist")
+def test_tour(start: Any, byhand: Any, folder: Path) -> None:
+    process = start("tour")
+    stdout, stderr = process.communicate(timeout=900)
+    assert (process.returncode, stderr) == (0, "")
+    assert "\x1b" not in stdout
+    assert max(map(len, stdout.splitlines())) <= 80
+
+    errors = re.findall(r"^(\S+) .* (\d)e-(\d\d)$", stdout, re.MULTILINE)
+    assert [name for name, *_ in errors] == ["output.W", "output.b", "hidden.W", "hidden.b", "x"]
+    assert all(int(power) >= 8 for *_, power in errors)
+
+    accuracy = re.search(r"the network reads (\d\d\.\d\d) %\nof 10,000 test digits", stdout)
+    assert accuracy
+    assert float(accuracy[1]) >= 95
+
+    figures = re.findall(r"^runs/tour/figures/\S+$", stdout, re.MULTILINE)
+    assert len(figures) >= 5
+    assert all((folder / figure).is_file() for figure in figures)
+
+    commands = [line.split("  ")[0] for line in stdout.splitlines()[-3:]]
+    assert [command.split()[:2] for command in commands] == [
+        ["byhand", "predict"],
+        ["byhand", "train"],
+        ["byhand", "recipes"],
+    ]
+    assert byhand(*shlex.split(commands[0])[1:]).exit_code == 0
+    assert byhand(*shlex.split(commands[1])[1:], "--epochs", "1").exit_code == 0
+    assert byhand(*shlex.split(commands[2])[1:]).exit_code == 0
+
+
+def test_a_tour_below_its_goal_fails(
+    byhand: Any, monkeypatch: pytest.MonkeyPatch, small_mnist: Dataset
+) -> None:
+    monkeypatch.setattr(module, "EPOCHS", 1)
+    monkeypatch.setattr(views, "show", lambda run: [])
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # the tour would set it for later tests too
+    result = byhand("tour")
+    assert result.exit_code == 1
+    assert re.fullmatch(
+        r"error: the tour's network reached \d+\.\d\d % on the test digits, "
+        r"expected 95.00 % or more\n",
+        result.stderr.splitlines(keepends=True)[-1],
+    )
+
+
+@pytest.fixture
+def small_mnist(monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """Noise in the shape of MNIST, too little and too random to learn from."""
+    import numpy as np
+
+    from byhand import data
+    from byhand.data import Split
+
+    rng = np.random.default_rng(0)
+
+    def split(examples: int) -> Split:
+        inputs = rng.random((examples, 1, 28, 28), dtype=np.float32)
+        return Split(inputs, rng.integers(10, size=examples))
+
+    noise = Dataset("mnist", split(200), split(50), split(50), tuple("0123456789"))
+    monkeypatch.setattr(data, "load", lambda name: noise)
+    return noise

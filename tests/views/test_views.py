@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from byhand import data, views
+from byhand.data import Dataset
+from byhand.errors import InputError
+from byhand.training import Run, session
+from byhand.views.style import DPI, WIDTH
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.stem for path in paths]
+
+
+def test_every_view_of_a_run_on_images_is_a_whole_png_file(run: Run) -> None:
+    paths = views.show(run)
+    assert names(paths) == list(views.VIEWS)
+    for path in paths:
+        assert path.parent == run.figures
+        with Image.open(path) as picture:
+            picture.load()
+            assert (picture.format, picture.width) == ("PNG", WIDTH * DPI)
+    assert sorted(run.figures.iterdir()) == sorted(paths)
+
+
+def test_named_views_in_the_order_given_and_into_a_folder(run: Run, tmp_path: Path) -> None:
+    paths = views.show(run, ["gradients", "curves"], tmp_path / "here")
+    assert paths == [tmp_path / "here" / "gradients.png", tmp_path / "here" / "curves.png"]
+    assert all(path.is_file() for path in paths)
+
+
+def test_a_data_set_at_hand_is_not_loaded_again(
+    run: Run, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "load_data", None)
+    monkeypatch.setattr(data, "table", None)
+    assert names(views.show(run, ["confusion"], tmp_path, dataset)) == ["confusion"]
+
+
+@pytest.mark.parametrize(
+    ("which", "left"),
+    [
+        ("numbers", ["curves", "gradients", "confusion"]),
+        ("values", ["curves", "gradients", "weights"]),
+        ("easy", ["curves", "gradients", "confusion", "weights", "predictions"]),
+        ("untrained", []),
+    ],
+)
+def test_views_that_do_not_apply_are_left_out(
+    which: str,
+    left: list[str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in views.VIEWS:  # what is drawn is looked at elsewhere
+        module = f"byhand.views.{name.replace('-', '_')}.draw"
+        monkeypatch.setattr(module, lambda view: Figure(figsize=(1, 1)))
+    assert names(views.show(request.getfixturevalue(which), folder=tmp_path)) == left
+
+
+@pytest.mark.parametrize(
+    ("which", "name", "reason"),
+    [
+        ("values", "confusion", "classes are needed, and values has values to predict"),
+        ("values", "most-wrong", "classes are needed, and values has values to predict"),
+        ("numbers", "weights", "images are needed, and an example of numbers has shape (25,)"),
+        (
+            *("numbers", "predictions"),
+            "images are needed, and an example of numbers has shape (25,)",
+        ),
+        (
+            *("easy", "most-wrong"),
+            "a wrong answer is needed, and run easy answers all 20 test examples right",
+        ),
+        (
+            *("untrained", "curves"),
+            "a finished epoch is needed, and run untrained has none yet "
+            "(byhand resume untrained goes on)",
+        ),
+        (
+            *("untrained", "weights"),
+            "a finished epoch is needed, and run untrained has none yet "
+            "(byhand resume untrained goes on)",
+        ),
+        (
+            *("untrained", "gradients"),
+            "an observed step is needed, and run untrained has none (they are 50 steps apart, or "
+            "more)",
+        ),
+    ],
+)
+def test_a_named_view_that_does_not_apply(
+    which: str, name: str, reason: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with pytest.raises(InputError) as caught:
+        views.show(request.getfixturevalue(which), [name], tmp_path)
+    assert str(caught.value) == f"view {name} does not apply: {reason}; leave it out"
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("confusoin", "did you mean confusion?"),
+        ("most_wrong", "did you mean most-wrong?"),
+        ("xyz", "there is curves, gradients, confusion, most-wrong, weights, predictions"),
+    ],
+)
+def test_an_unknown_name_draws_nothing(run: Run, name: str, advice: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        views.show(run, ["curves", name], tmp_path)
+    assert str(caught.value) == f"no view {name!r}; {advice}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_matplotlib_is_left_as_it_was(run: Run, tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    views.show(run, ["curves"], tmp_path)
+    assert dict(mpl.rcParams) == before
+
+
+def test_computing_needs_no_matplotlib() -> None:
+    code = "import sys, byhand.views.terminal; print('matplotlib' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"
