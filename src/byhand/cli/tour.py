@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byhand.cli.say import heading, percent, print_facts, print_table
@@ -31,14 +35,22 @@ def tour() -> None:
     _draw(run)
     heading("5  Go on")
     _reached(run)
+    byhand = _command()
     print("\nThree commands to try next:")
     print_facts(
         [
-            (f"byhand predict {run.name} {picture}", "or any picture of yours"),
-            ("byhand train nielsen-1", "the first network of the book"),
-            ("byhand recipes", "all experiments"),
+            (f"{byhand} predict {run.name} {picture}", "or any picture of yours"),
+            (f"{byhand} train nielsen-1", "the first network of the book"),
+            (f"{byhand} recipes", "all experiments"),
         ],
     )
+
+
+def _command() -> str:
+    """How to call byhand from here: by its path, where it is not on the shell's PATH."""
+    if shutil.which("byhand") or Path(sys.argv[0]).name != "byhand":
+        return "byhand"
+    return os.path.relpath(sys.argv[0])
 
 
 def _check_derivatives() -> None:
