@@ -42,7 +42,7 @@ Starter = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture(autouse=True)
 def log_as_it_was() -> Iterator[None]:
-    """The command sends the log to stderr, for its own process; in this one others come after it."""
+    """The command sends the log to stderr; in the tests' process others come after it."""
     logger = logging.getLogger("byhand")
     handlers, level = logger.handlers, logger.level
     yield

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
+
+import typer
 
 
 def recipe_names(incomplete: str) -> list[str]:
@@ -15,6 +18,17 @@ def run_names(incomplete: str) -> list[str]:
     from byhand.training.run import ROOT
 
     return _matching((path.parent.name for path in ROOT.glob("*/config.toml")), incomplete)
+
+
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A name that `byhand runs` lists, or a run folder.",
+        autocompletion=run_names,
+        show_default=False,
+    ),
+]
 
 
 def _matching(names: Iterable[str], start: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byhand.cli.completion import run_names
+from byhand.cli.completion import RunName
 from byhand.cli.say import percent, print_facts, print_json
 from byhand.errors import InputError
 
@@ -20,15 +20,7 @@ TOP = 3
 
 
 def predict(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN",
-            help="A name that `byhand runs` lists, or a run folder.",
-            autocompletion=run_names,
-            show_default=False,
-        ),
-    ],
+    run: RunName,
     images: Annotated[
         list[Path],
         typer.Argument(

@@ -6,20 +6,12 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.completion import run_names
+from byhand.cli.completion import RunName
 from byhand.errors import ByhandError
 
 
 def resume(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN",
-            help="A name that `byhand runs` lists, or a run folder.",
-            autocompletion=run_names,
-            show_default=False,
-        ),
-    ],
+    run: RunName,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Go on with a run that was stopped or killed."""

@@ -6,20 +6,12 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.completion import run_names
+from byhand.cli.completion import RunName
 from byhand.cli.say import print_facts, print_json
 
 
 def show(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN",
-            help="A name that `byhand runs` lists, or a run folder.",
-            autocompletion=run_names,
-            show_default=False,
-        ),
-    ],
+    run: RunName,
     names: Annotated[
         list[str] | None,
         typer.Option("--view", metavar="NAME", help="Draw this figure only; may be repeated."),
