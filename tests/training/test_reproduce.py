@@ -63,7 +63,8 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker process reads byhand's own recipes; a thread reads those of the test."""
 
-    def pool(workers: int, mp_context: Any) -> ThreadPoolExecutor:
+    def pool(workers: int, mp_context: Any, initializer: Any) -> ThreadPoolExecutor:
+        assert callable(initializer)
         assert mp_context.get_start_method() == "spawn"
         return ThreadPoolExecutor(1)
 

@@ -103,12 +103,17 @@ def test_a_request_at_the_very_end_is_no_stop() -> None:
     assert trainer.fit().reason == "finished"
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_second_signal_interrupts_at_once(number: signal.Signals) -> None:
-    ear = Ear(send(number, 1, times=2))
+def test_a_second_ctrl_c_interrupts_at_once() -> None:
+    ear = Ear(send(signal.SIGINT, 1, times=2))
     with pytest.raises(KeyboardInterrupt):
         heaps_trainer(listeners=(ear,)).fit()
     assert ear.calls == ["start", "progress", "end"]
+
+
+def test_a_second_sigterm_waits_for_the_step_like_the_first() -> None:
+    """A parent sends one after the terminal's Ctrl-C, and nothing may be lost by that."""
+    trainer = heaps_trainer(listeners=(Ear(send(signal.SIGTERM, 1, times=2)),))
+    assert trainer.fit().reason == "stopped"
 
 
 def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import statistics
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ QUICK_EPOCHS = 3
 QUICK_SEEDS = 2
 SEEDS = 5
 GRADIENT_EXAMPLES = 1000
+Job = tuple[str, int, int | None, Path]
+"""Arguments of `_train`: recipe, seed, epochs where they are cut, folder."""
 
 
 @dataclass(frozen=True)
@@ -126,29 +131,60 @@ def reproduce(
         for recipe in recipes
     ]
     names: dict[tuple[str, int], str] = {}
-    workers = min(os.cpu_count() or 1, len(jobs))
-    saved = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    # "spawn", so that NumPy starts afresh in each process and heeds the thread setting.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        futures = {pool.submit(_train, *job): job for job in jobs}
-        for future in as_completed(futures):
-            name, seed, *_ = futures[future]
-            names[name, seed], text = future.result()
-            notify(f"{len(names)}/{len(jobs)}  {text}")
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for variable, value in saved.items():
-            if value is None:
-                del os.environ[variable]
-            else:
-                os.environ[variable] = value
+    for (name, seed, *_), (run, text) in _in_parallel(jobs):
+        names[name, seed] = run
+        notify(f"{len(names)}/{len(jobs)}  {text}")
     comparisons = []
     for recipe in recipes:
         runs = [Run(folder / names[recipe.name, seed]) for seed in range(seeds)]
         comparisons += _compare(recipe, runs)
     return comparisons
+
+
+def _in_parallel(jobs: Sequence[Job]) -> Iterator[tuple[Job, tuple[str, str]]]:
+    """Each job with what `_train` said of it, as they finish: one process per core."""
+    waiting = iter(jobs)
+    workers = min(os.cpu_count() or 1, len(jobs))
+    with _single_threaded():
+        # "spawn", so that NumPy starts afresh in each process and heeds the thread setting.
+        pool = ProcessPoolExecutor(
+            workers, multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c_to_training
+        )
+        # No more jobs than workers: one that waits in the pool's own queue cannot be called back.
+        running = {pool.submit(_train, *job): job for job in islice(waiting, workers)}
+        try:
+            while running:
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(done), done.result()
+                    for job in islice(waiting, 1):
+                        running[pool.submit(_train, *job)] = job
+        except BaseException:
+            # Ctrl-C in a terminal reaches the workers by itself, kill -INT only this process.
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes started within use one thread each for matrix products."""
+    saved = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for variable, value in saved.items():
+            if value is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = value
+
+
+def _leave_ctrl_c_to_training() -> None:
+    """A worker heeds Ctrl-C while it trains, where it saves first; otherwise its parent does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _train(name: str, seed: int, epochs: int | None, folder: Path) -> tuple[str, str]:

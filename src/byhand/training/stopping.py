@@ -9,8 +9,8 @@ from typing import Any
 
 
 class StopRequest:
-    """Within its block the first Ctrl-C (or SIGTERM) sets `requested`; a second one interrupts at
-    once, as usual. Outside the main thread signals cannot be handled, and nothing is changed."""
+    """Within its block the first Ctrl-C or a SIGTERM sets `requested`; a further Ctrl-C interrupts
+    at once, as usual. Outside the main thread signals cannot be handled, and nothing is changed."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -32,6 +32,6 @@ class StopRequest:
             signal.signal(number, previous)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True
