@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from byhand.cli.errors import INTERRUPTED
 from byhand.cli.outcome import in_words
-from byhand.cli.say import print_json, print_table
+from byhand.cli.say import complain, print_json, print_table
 
 if TYPE_CHECKING:
     from byhand.training.reproduce import Comparison
@@ -34,12 +35,16 @@ def reproduce(
     from byhand.training import reproduce as room
 
     count = seeds if seeds is not None else room.QUICK_SEEDS if quick else room.SEEDS
-    compared = room.reproduce(
-        set_name,
-        seeds=count,
-        quick=quick,
-        notify=lambda line: print(line, file=sys.stderr, flush=True),
-    )
+    try:
+        compared = room.reproduce(
+            set_name,
+            seeds=count,
+            quick=quick,
+            notify=lambda line: print(line, file=sys.stderr, flush=True),
+        )
+    except KeyboardInterrupt:
+        complain("stopped", "everything is saved; the same command goes on from here")
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json([_plain(comparison) for comparison in compared])
         return
