@@ -4,7 +4,7 @@ knows which engine is behind it."""
 from __future__ import annotations
 
 from byhand.clipping import Clipping
-from byhand.engines.program import Description, Evaluation, Program
+from byhand.engines.program import Description, Evaluation, Program, answers
 from byhand.errors import InputError
 from byhand.layers import Sequential
 from byhand.losses import Loss
@@ -13,7 +13,7 @@ from byhand.regularizers import Regularizer
 
 ENGINES = ("numpy",)
 
-__all__ = ["ENGINES", "Description", "Evaluation", "Program", "compile"]
+__all__ = ["ENGINES", "Description", "Evaluation", "Program", "answers", "compile"]
 
 
 def compile(

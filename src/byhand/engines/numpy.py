@@ -7,13 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from byhand.engines.program import Array, Description, Evaluation
+from byhand.engines.program import Array, Description, Evaluation, answers
 from byhand.errors import InputError
 
 EVALUATION_BATCH = 2500
@@ -158,11 +157,3 @@ class NumPyProgram:
 
     def _encode(self, targets: Array, y: Array) -> Array:
         return self.description.loss.encode(targets, y.shape[-1], self.dtype)
-
-
-def answers(y: Array, description: Description) -> NDArray[Any]:
-    """The class that each output row stands for; with a single output, whether it is above ½."""
-    if y.shape[-1] == 1:
-        return (description.loss.probabilities(y)[:, 0] > 0.5).astype(np.int64)
-    best: NDArray[Any] = y.argmax(axis=1)
-    return best

@@ -44,6 +44,14 @@ class Evaluation:
     accuracy: float | None
 
 
+def answers(y: Array, description: Description) -> NDArray[Any]:
+    """The class that each output row stands for; with a single output, whether it is above ½."""
+    if y.shape[-1] == 1:
+        return (description.loss.probabilities(y)[:, 0] > 0.5).astype(np.int64)
+    best: NDArray[Any] = y.argmax(axis=1)
+    return best
+
+
 class Program(Protocol):
     """A compiled model. It owns its parameters: arrays given and returned are copies.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.engines import Program
+from byhand.engines import Program, answers
 from byhand.layers import ReLU, Sigmoid, Tanh
 
 Array = NDArray[Any]
@@ -33,6 +33,17 @@ def update_ratios(before: Mapping[str, Array], after: Mapping[str, Array]) -> di
     change = layer_norms({name: after[name] - before[name] for name in before})
     size = layer_norms(before)
     return {layer: change[layer] / size[layer] if size[layer] else 0.0 for layer in size}
+
+
+def accuracy(
+    program: Program, activations: Mapping[str, Array], targets: Array
+) -> float | None:
+    """The share of right answers, from activations at hand; None without class labels."""
+    if targets.dtype.kind not in "iu":
+        return None
+    model = program.description.model
+    y = activations[str(model.layers[-1].name)]
+    return float(np.mean(answers(y, program.description) == targets))
 
 
 def unit_health(

@@ -17,7 +17,13 @@ from byhand.randomness import batch_order
 from byhand.schedules import Constant, Plan, Schedule
 from byhand.training import checkpoint
 from byhand.training.checkpoint import Position
-from byhand.training.observation import PROBE, layer_norms, unit_health, update_ratios
+from byhand.training.observation import (
+    PROBE,
+    accuracy,
+    layer_norms,
+    unit_health,
+    update_ratios,
+)
 from byhand.training.run import Row, Run, score
 from byhand.training.stopping import StopRequest
 from byhand.training.watch import Watch, explain_failure
@@ -237,7 +243,7 @@ class Trainer:
             "step": step + 1,
             "epoch": epoch + 1,
             "loss": self.position.take_row_loss(),
-            "accuracy": self.program.evaluate(probe.inputs, probe.targets).accuracy,
+            "accuracy": accuracy(self.program, activations, probe.targets),
             "learning_rate": rate,
             "gradient_norm": layer_norms(gradients),
             "update_ratio": update_ratios(before, self.program.parameters()),
