@@ -92,7 +92,8 @@ class NumPyProgram:
     def gradients(
         self, inputs: Array, targets: Array, step: int | None = None
     ) -> tuple[float, dict[str, Array]]:
-        loss, gradients = self._backpropagate(inputs, targets, step)
+        with self._threads(len(inputs)):
+            loss, gradients = self._backpropagate(inputs, targets, step)
         return loss + self._penalty(), gradients
 
     @_quiet
@@ -115,7 +116,8 @@ class NumPyProgram:
 
     @_quiet
     def activations(self, inputs: Array) -> dict[str, Array]:
-        return self._model.activations(self._own(inputs))
+        with self._threads(len(inputs)):
+            return self._model.activations(self._own(inputs))
 
     def _threads(self, examples: int) -> AbstractContextManager[object]:
         """One thread for products too small to share, where two would mostly wait for each other.
