@@ -22,7 +22,7 @@ NEVER = 10**9
 
 
 def epoch_seconds(recipe_name: str, folder: Path, *, observed: bool) -> float:
-    """Processor time of one epoch of training steps, with the rows of metrics written to disk or none."""
+    """Processor time of one epoch of training steps, with metrics written to disk or without."""
     recipe = find_recipe(recipe_name, ["training.epochs=1"])
     trainer = trainer_for(recipe, Run.create(recipe, root=folder))
     if not observed:
