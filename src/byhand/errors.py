@@ -3,6 +3,9 @@ do next."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class ByhandError(Exception):
     """Something failed; the command line ends with exit code 1."""
@@ -30,3 +33,9 @@ class DamagedFileError(ByhandError):
 
 class TrainingError(ByhandError):
     """Training cannot go on, for example because the loss is no longer a number."""
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The advice for an unknown name: the closest known one, or `otherwise` where none is close."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise

@@ -39,7 +39,7 @@ class Loss:
     def encode(self, labels: Array, classes: int, dtype: DTypeLike) -> Array:
         """Targets in the form that forward takes: class labels become one-hot rows (a column of 0
         and 1 where the model has a single output), real-valued targets stay as they are."""
-        if labels.dtype.kind in "iu":
+        if are_labels(labels):
             if classes == 1:
                 check_labels(labels, 2)
                 return labels[:, None].astype(dtype)
@@ -88,6 +88,11 @@ class Loss:
             )
         if y.ndim < 1 or len(y) == 0:
             raise ShapeError(f"{self}: the batch is empty, {self.output} has shape {y.shape}")
+
+
+def are_labels(targets: Array) -> bool:
+    """Whether targets are class labels, which are whole numbers; all others are values."""
+    return targets.dtype.kind in "iu"
 
 
 def one_hot(labels: Array, classes: int, dtype: DTypeLike) -> Array:
@@ -169,7 +174,7 @@ class SoftmaxCrossEntropy(Loss):
                 f"{self}: z has shape {z.shape}, expected z[batch, classes] with at least one "
                 f"example ({self.equation})"
             )
-        by_label = t.dtype.kind in "iu"
+        by_label = are_labels(t)
         if by_label and t.shape == z.shape[:1]:
             check_labels(t, z.shape[1])
         elif by_label and t.ndim == 1:
@@ -189,14 +194,14 @@ class SoftmaxCrossEntropy(Loss):
 
     def backward(self, cache: tuple[Array, Array]) -> Array:
         p, t = cache
-        if t.dtype.kind in "iu":
+        if are_labels(t):
             t = one_hot(t, p.shape[1], p.dtype)
             return (p - t) / len(p)
         dz: Array = (p * t.sum(axis=1, keepdims=True) - t) / len(p)
         return dz
 
     def encode(self, labels: Array, classes: int, dtype: DTypeLike) -> Array:
-        if labels.dtype.kind in "iu":
+        if are_labels(labels):
             check_labels(labels, classes)
             return labels
         return labels.astype(dtype, copy=False)

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 def outcome(run: Run) -> dict[str, Any]:
     """Where the run stands, and its best and last epoch."""
-    recipe, epochs, status = run.recipe, run.rows("epoch"), run.status
+    from byhand.training.run import best_row
+
+    recipe, status = run.recipe, run.status
+    rows = run.metrics()
+    epochs = [row for row in rows if row["kind"] == "epoch"]
+    failures = [row["message"] for row in rows if row["kind"] == "failed"]
     return {
         "run": run.name,
         "folder": str(run.folder),
@@ -22,10 +27,10 @@ def outcome(run: Run) -> dict[str, Any]:
         "epochs_planned": recipe.training.epochs,
         "seconds": epochs[-1]["seconds"] if epochs else 0.0,
         "monitor": recipe.training.monitor,
-        "best": run.best_epoch(),
+        "best": best_row(epochs, recipe.training.monitor),
         "last": epochs[-1] if epochs else None,
-        "warnings": [row["message"] for row in run.rows("warning")],
-        "failure": next((row["message"] for row in run.rows("failed")), None),
+        "warnings": [row["message"] for row in rows if row["kind"] == "warning"],
+        "failure": failures[0] if failures else None,
     }
 
 

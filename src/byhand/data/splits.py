@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.errors import InputError, ShapeError
+from byhand.losses import are_labels
 from byhand.randomness import stream
 
 SHARES = (0.8, 0.1, 0.1)
@@ -30,7 +31,7 @@ class Split:
 
     def __post_init__(self) -> None:
         examples, shape = len(self.inputs), self.targets.shape
-        if np.issubdtype(self.targets.dtype, np.integer):
+        if are_labels(self.targets):
             if len(shape) != 1:
                 raise ShapeError(
                     f"targets have shape {shape}, class labels need one axis ({examples},): "

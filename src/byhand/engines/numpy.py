@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from byhand.engines.program import Array, Description, Evaluation, answers
 from byhand.errors import InputError
+from byhand.losses import are_labels
 
 EVALUATION_BATCH = 2500
 SHARED_WORK = 10_000_000
@@ -99,7 +100,7 @@ class NumPyProgram:
     @_quiet
     def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
         loss, right = 0.0, 0
-        by_label = np.issubdtype(targets.dtype, np.integer)
+        by_label = are_labels(targets)
         for first in range(0, len(inputs), EVALUATION_BATCH):
             labels = targets[first : first + EVALUATION_BATCH]
             y, _ = self._model.forward(self._own(inputs[first : first + EVALUATION_BATCH]))
@@ -144,8 +145,9 @@ class NumPyProgram:
         loss, cache = d.loss.forward(y, self._encode(targets, y))
         _, gradients = self._model.backward(d.loss.backward(cache), caches)
         if d.regularizer is not None:
+            parameters = self._model.parameters
             for name in self._weights:
-                w = self._model.parameters[name]
+                w = parameters[name]
                 gradients[name] = gradients[name] + d.regularizer.gradient(w, d.examples)
         return loss, gradients
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from byhand.engines import Program, answers
 from byhand.layers import ReLU, Sigmoid, Tanh
+from byhand.losses import are_labels
 
 Array = NDArray[Any]
 PROBE = 256
@@ -39,7 +40,7 @@ def accuracy(
     program: Program, activations: Mapping[str, Array], targets: Array
 ) -> float | None:
     """The share of right answers, from activations at hand; None without class labels."""
-    if targets.dtype.kind not in "iu":
+    if not are_labels(targets):
         return None
     model = program.description.model
     y = activations[str(model.layers[-1].name)]

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from byhand.errors import InputError
+from byhand.errors import InputError, nearest
 from byhand.layers import Sequential
 from byhand.models import mlp
 from byhand.training import parts
@@ -197,8 +197,7 @@ def find_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
     path = Path(name) if name.endswith(".toml") else recipe_folder() / f"{name}.toml"
     if not path.is_file():
         names = [path.stem for path in sorted(recipe_folder().glob("*.toml"))]
-        near = difflib.get_close_matches(name, names, n=1)
-        advice = f"did you mean {near[0]}?" if near else "byhand recipes lists those there are"
+        advice = nearest(name, names, "byhand recipes lists those there are")
         kind = "file" if name.endswith(".toml") else "recipe"
         raise InputError(f"no {kind} {name!r}; {advice}")
     return read_recipe(path, changes)
@@ -249,8 +248,7 @@ def _explain(error: ValidationError) -> str:
     kind, message = first["type"], first["msg"]
     if kind == "extra_forbidden":
         known = _known_keys(place[:-1])
-        near = difflib.get_close_matches(place[-1], known, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        advice = nearest(place[-1], known, f"known are {', '.join(known)}")
         text = f"unknown key {key}; {advice}"
     elif kind == "missing":
         text = f"{key} is missing"

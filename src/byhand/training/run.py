@@ -12,11 +12,10 @@ runs/NAME/
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from byhand.errors import ByhandError, InputError
+from byhand.errors import ByhandError, InputError, nearest
 from byhand.storage import naming, read_tensors, write_tensors, write_text
 from byhand.training.environment import environment
 from byhand.training.recipe import Recipe, read_recipe
@@ -40,6 +39,11 @@ def score(row: Row, monitor: str) -> float:
     accuracy: float | None = row[f"{monitor}_accuracy"]
     value = -row[f"{monitor}_loss"] if accuracy is None else accuracy
     return float(value) if math.isfinite(value) else -math.inf
+
+
+def best_row(epochs: Sequence[Row], monitor: str) -> Row | None:
+    """The epoch with the best score, the first of equals; None before any."""
+    return max(epochs, key=lambda row: score(row, monitor), default=None)
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,7 @@ class Run:
             if (folder / "config.toml").is_file():
                 return cls(folder)
         known = [run.name for run in cls.all(root)]
-        near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {near[0]}?" if near else "byhand runs lists the runs there are"
+        advice = nearest(name, known, "byhand runs lists the runs there are")
         raise InputError(f"no run {name!r} in {root}/; {advice}")
 
     @classmethod
@@ -183,9 +186,8 @@ class Run:
         return [row for row in self.metrics() if row["kind"] == kind]
 
     def best_epoch(self) -> Row | None:
-        """The row of the epoch with the best score, the first of equals; None before any."""
-        monitor = self.recipe.training.monitor
-        return max(self.rows("epoch"), key=lambda row: score(row, monitor), default=None)
+        """The row of the best epoch by the recipe's monitored split; None before any."""
+        return best_row(self.rows("epoch"), self.recipe.training.monitor)
 
     def parameters(self, which: Literal["best", "model"] = "best") -> dict[str, NDArray[Any]]:
         """The parameters of the best epoch, or of the last step.

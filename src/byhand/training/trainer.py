@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from byhand.data import Dataset, Split
 from byhand.engines import Program
 from byhand.errors import InputError, TrainingError
+from byhand.losses import are_labels
 from byhand.randomness import batch_order
 from byhand.schedules import Constant, Plan, Schedule
 from byhand.training import checkpoint
@@ -113,6 +114,7 @@ class Trainer:
                 raise InputError(f"the {name} split of {dataset.name} is empty")
         self.steps_per_epoch = math.ceil(len(self._train) / batch_size)
         self.log_every = max(STEPS_PER_LOG, self.steps_per_epoch // LOGS_PER_EPOCH)
+        self._ordered: tuple[int, NDArray[np.int64]] | None = None
         self._watch = Watch(_chance(self._validation))
 
     @property
@@ -220,10 +222,9 @@ class Trainer:
 
     def _order(self) -> NDArray[np.int64]:
         """This epoch's order of examples, kept until the epoch ends."""
-        if getattr(self, "_ordered_epoch", None) != self.epoch:
-            self._ordered_epoch = self.epoch
-            self._epoch_order = batch_order(self.seed, self.epoch, len(self._train))
-        return self._epoch_order
+        if self._ordered is None or self._ordered[0] != self.epoch:
+            self._ordered = self.epoch, batch_order(self.seed, self.epoch, len(self._train))
+        return self._ordered[1]
 
     def _observed_step(self) -> None:
         """One step with everything measured around it."""
@@ -327,12 +328,12 @@ class Trainer:
 def _converted(split: Split, dtype: np.dtype[Any]) -> Split:
     """The split with its arrays in the model's dtype, converted once and not at every batch."""
     targets = split.targets
-    if not np.issubdtype(targets.dtype, np.integer):
+    if not are_labels(targets):
         targets = targets.astype(dtype, copy=False)
     return Split(split.inputs.astype(dtype, copy=False), targets)
 
 
 def _chance(split: Split) -> float | None:
-    if not np.issubdtype(split.targets.dtype, np.integer):
+    if not are_labels(split.targets):
         return None
     return float(np.bincount(split.targets).max()) / len(split)

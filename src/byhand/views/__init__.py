@@ -8,13 +8,12 @@ terminal
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from byhand.data import Dataset
-from byhand.errors import InputError
+from byhand.errors import InputError, nearest
 from byhand.storage import atomic
 from byhand.training import Run
 from byhand.views import confusion, curves, gradients, most_wrong, predictions, weights
@@ -55,8 +54,7 @@ def show(
     """
     for name in names or ():
         if name not in VIEWS:
-            near = difflib.get_close_matches(name, VIEWS, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"there is {', '.join(VIEWS)}"
+            advice = nearest(name, VIEWS, f"there is {', '.join(VIEWS)}")
             raise InputError(f"no view {name!r}; {advice}")
     subject = Subject(run, dataset)
     paths = []
