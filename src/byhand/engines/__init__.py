@@ -11,9 +11,30 @@ from byhand.losses import Loss
 from byhand.optimizers import Optimizer
 from byhand.regularizers import Regularizer
 
-ENGINES = ("numpy",)
+ENGINES = ("numpy", "native")
 
-__all__ = ["ENGINES", "Description", "Evaluation", "Program", "answers", "compile"]
+__all__ = ["ENGINES", "Description", "Evaluation", "Program", "answers", "available", "compile"]
+
+
+def available(engine: str) -> str | None:
+    """None where the engine can run here, else one line that says why not and what to do."""
+    if engine != "native":
+        return None
+    try:
+        import byhand.engines._native
+    except ImportError as error:
+        return _why_not_native(error)
+    return None
+
+
+def _why_not_native(error: ImportError) -> str:
+    again = "and install byhand again with pip install --force-reinstall --no-deps"
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            "the native engine was not built when byhand was installed: install a C++20 compiler "
+            f"(such as g++ or clang++) {again}; engine numpy runs without"
+        )
+    return f"the native engine cannot be loaded: {error}; {again[4:]}, or use engine numpy"
 
 
 def compile(
@@ -26,16 +47,23 @@ def compile(
     examples: int | None = None,
     seed: int = 0,
     engine: str = "numpy",
+    threads: int | None = None,
 ) -> Program:
     """A program that trains and runs the model; it works on a copy of the model's parameters.
 
     examples    number of training examples; needed with a regularizer, whose strength is divided
                 by it
     seed        of the dropout masks
-    Raises      InputError for an unknown engine or a regularizer without `examples`
+    threads     at most so many, and no more than help; by default as many as there are processors
+    Raises      InputError for an unknown engine, for one that cannot run here, and for a
+                regularizer without `examples`
     """
     if engine not in ENGINES:
         raise InputError(f"engine is one of {', '.join(ENGINES)}; found {engine!r}")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is at least 1, found {threads}")
+    if reason := available(engine):
+        raise InputError(reason)
     if examples is not None and examples < 1:
         raise InputError(f"examples is at least 1, found {examples}")
     if regularizer is not None and examples is None:
@@ -44,7 +72,12 @@ def compile(
         )
     if not model.parameters:
         raise InputError("the model has no parameters, so there is nothing to train")
+    count = 1 if examples is None else examples
+    description = Description(model, loss, optimizer, regularizer, clipping, count, seed)
+    if engine == "native":
+        from byhand.engines.native import NativeProgram
+
+        return NativeProgram(description, threads)
     from byhand.engines.numpy import NumPyProgram
 
-    count = 1 if examples is None else examples
-    return NumPyProgram(Description(model, loss, optimizer, regularizer, clipping, count, seed))
+    return NumPyProgram(description, threads)

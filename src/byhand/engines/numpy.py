@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from byhand.engines.program import Array, Description, Evaluation, answers
-from byhand.errors import InputError
+from byhand.engines.program import Array, Description, Evaluation, answers, check_state
 from byhand.losses import are_labels
 
 EVALUATION_BATCH = 2500
@@ -24,9 +23,12 @@ _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 class NumPyProgram:
-    """The reference: forward, loss, backward, update, one after the other."""
+    """The reference: forward, loss, backward, update, one after the other.
 
-    def __init__(self, description: Description) -> None:
+    threads     of NumPy's matrix products where they are large; by default NumPy's own choice
+    """
+
+    def __init__(self, description: Description, threads: int | None = None) -> None:
         model = copy.deepcopy(description.model)
         self.description = replace(description, model=model)
         self._model = model
@@ -35,6 +37,7 @@ class NumPyProgram:
         self._places = [(f"{a.name}.{s}", a, s) for a in model.layers for s in a.parameter_names]
         self._largest = max(value.size for value in model.parameters.values())
         self._blas = ThreadpoolController()
+        self._most_threads = threads
         self.dtype = next(iter(model.parameters.values())).dtype
 
     def parameters(self) -> dict[str, Array]:
@@ -47,16 +50,7 @@ class NumPyProgram:
         return {name: value.copy() for name, value in self._state.items()}
 
     def set_optimizer_state(self, values: Mapping[str, Array]) -> None:
-        if set(values) != set(self._state):
-            raise InputError(
-                f"the optimizer keeps {', '.join(self._state) or 'no state'}; "
-                f"found {', '.join(values) or 'none'}"
-            )
-        for name, old in self._state.items():
-            if values[name].shape != old.shape:
-                raise InputError(
-                    f"optimizer state {name} has shape {values[name].shape}, expected {old.shape}"
-                )
+        check_state(values, self._state)
         self._state = {name: values[name].astype(self.dtype) for name in self._state}
 
     @_quiet
@@ -126,7 +120,9 @@ class NumPyProgram:
         It is decided by sizes alone, so that a resumed run adds up in the same order.
         """
         small = examples * self._largest < SHARED_WORK
-        limit: AbstractContextManager[object] = self._blas.limit(limits=1 if small else None)
+        limit: AbstractContextManager[object] = self._blas.limit(
+            limits=1 if small else self._most_threads
+        )
         return limit
 
     def _own(self, inputs: Array) -> Array:

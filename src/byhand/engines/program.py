@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.clipping import Clipping
+from byhand.errors import InputError
 from byhand.layers import Sequential
 from byhand.losses import Loss
 from byhand.optimizers import Optimizer
@@ -50,6 +51,23 @@ def answers(y: Array, description: Description) -> NDArray[Any]:
         return (description.loss.probabilities(y)[:, 0] > 0.5).astype(np.int64)
     best: NDArray[Any] = y.argmax(axis=1)
     return best
+
+
+def check_state(values: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
+    """Refuse a state that is not the optimizer's.
+
+    Raises      InputError
+    """
+    if set(values) != set(expected):
+        raise InputError(
+            f"the optimizer keeps {', '.join(expected) or 'no state'}; "
+            f"found {', '.join(values) or 'none'}"
+        )
+    for name, old in expected.items():
+        if values[name].shape != old.shape:
+            raise InputError(
+                f"optimizer state {name} has shape {values[name].shape}, expected {old.shape}"
+            )
 
 
 class Program(Protocol):

@@ -38,6 +38,8 @@ class Layer:
     parameter_names: ClassVar[tuple[str, ...]] = ()
     weights: ClassVar[tuple[str, ...]] = ()
     """The parameters that a regularizer may touch: weights, never biases."""
+    setting_names: ClassVar[tuple[str, ...]] = ()
+    """The numbers, beside sizes, that the layer was made with."""
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
@@ -64,6 +66,10 @@ class Layer:
     def parameters(self) -> dict[str, Array]:
         """The arrays themselves, not copies, by the symbols of the equation."""
         return {symbol: getattr(self, symbol) for symbol in self.parameter_names}
+
+    @property
+    def settings(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in self.setting_names}
 
     def __getattr__(self, symbol: str) -> Any:
         if symbol in type(self).parameter_names:

@@ -25,6 +25,7 @@ class Dropout(Layer):
 
     equation = "y = x m"
     axes = {"x": ("...",), "m": ("...",), "y": ("...",)}
+    setting_names = ("rate",)
 
     def __init__(self, rate: float, *, name: str | None = None) -> None:
         super().__init__(name=name)

@@ -1,7 +1,10 @@
+"""What engines/program.py promises, of every engine."""
+
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,6 +34,18 @@ OPTIMIZERS = [
     if isinstance(value, type) and issubclass(value, Optimizer) and value is not Optimizer
 ]
 EXAMPLES = 23
+engine = "numpy"
+
+
+@pytest.fixture(params=engines.ENGINES, autouse=True)
+def every_engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All that is promised of a program holds for the program of each engine."""
+    global engine  # noqa: PLW0603  # what `program` below builds
+    engine = request.param
+    yield
+    engine = "numpy"
+
+
 
 
 def data(seed: int = 0, classes: int = 3) -> tuple[Any, Any]:
@@ -59,7 +74,12 @@ def program(
     )
     model.initialize(1, dtype)
     return engines.compile(
-        model, loss or SoftmaxCrossEntropy(), optimizer or SGD(0.1), examples=EXAMPLES, **options
+        model,
+        loss or SoftmaxCrossEntropy(),
+        optimizer or SGD(0.1),
+        examples=EXAMPLES,
+        engine=engine,
+        **options,
     )
 
 
@@ -397,7 +417,7 @@ def test_evaluation_of_one_yes_or_no_output(loss: Loss, output: str | None) -> N
 
 def test_an_output_above_one_half_means_yes() -> None:
     model = mlp([1, 1]).initialize(0)
-    p = engines.compile(model, QuadraticCost(), SGD(0.1))
+    p = engines.compile(model, QuadraticCost(), SGD(0.1), engine=engine)
     p.set_parameters({"output.W": np.ones((1, 1)), "output.b": np.zeros(1)})
     assert p.evaluate(np.array([[0.45], [0.5], [0.55]]), np.array([0, 0, 1])).accuracy == 1
 

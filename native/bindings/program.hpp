@@ -1,0 +1,213 @@
+// The binding of one Program<T>: arrays are checked by the caller, src/byhand/engines/native.py.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "byhand/program.hpp"
+#include "byhand/registry.hpp"
+
+namespace nb = nanobind;
+
+namespace byhand::bindings {
+
+template <class Scalar>
+using Input = nb::ndarray<const Scalar, nb::c_contig, nb::device::cpu>;
+
+template <class Scalar>
+using Output = nb::ndarray<nb::numpy, Scalar, nb::c_contig>;
+
+/// A new NumPy array of this shape, uninitialised.
+template <class Scalar>
+Output<Scalar> new_array(std::initializer_list<std::size_t> shape) {
+  std::size_t size = 1;
+  for (const auto each : shape) size *= each;
+  auto* data = new Scalar[size];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<Scalar*>(p); });
+  return Output<Scalar>(data, shape, owner);
+}
+
+/// Whether Python wants to go on: Ctrl-C and other signals are handled here, by Python's handlers.
+inline bool no_signal() {
+  nb::gil_scoped_acquire held;
+  return PyErr_CheckSignals() == 0;
+}
+
+using Described = std::pair<std::string, Settings>;
+
+template <class T>
+class BoundProgram {
+ public:
+  using Targets = std::pair<std::optional<Input<std::int64_t>>, std::optional<Input<T>>>;
+
+  BoundProgram(const std::vector<Described>& layers, std::int64_t inputs, const std::string& loss,
+               const Described& optimizer, const std::pair<std::string, double>& regularizer,
+               const std::pair<std::string, double>& clipping, std::uint64_t seed, int threads)
+      : program_(model(layers, inputs),
+                 Recipe<T>{make(losses<T>(), loss), make(optimizers<T>(), optimizer.first, optimizer.second),
+                           {regularizer_kind(regularizer.first), regularizer.second},
+                           {clipping_kind(clipping.first), clipping.second},
+                           seed,
+                           threads}) {}
+
+  /// A parameter (state -1) or one of the optimizer's running quantities, as rows.
+  Output<T> get(std::size_t index, int state) {
+    std::lock_guard one(one_at_a_time_);
+    return copied(array(index, state));
+  }
+
+  Output<T> gradient(std::size_t index) {
+    std::lock_guard one(one_at_a_time_);
+    return copied(program_.parameters().at(index)->gradient);
+  }
+
+  void set(std::size_t index, int state, Input<T> values) {
+    std::lock_guard one(one_at_a_time_);
+    const Buffer<T>& into = array(index, state);
+    if (values.size() != static_cast<std::size_t>(into.rows() * into.columns())) {
+      throw std::invalid_argument("a parameter has another number of elements");
+    }
+    for (Index r = 0; r < into.rows(); ++r) {
+      std::copy_n(values.data() + r * into.columns(), into.columns(), into.data() + r * into.stride());
+    }
+  }
+
+  Output<double> train(Input<T> inputs, const Targets& targets, Input<std::int64_t> order,
+                       std::int64_t batch, std::uint64_t first_step, Input<double> rates) {
+    std::vector<double> losses(rates.size());
+    Index begun = 0;
+    bool interrupted = false;
+    {
+      nb::gil_scoped_release released;
+      std::lock_guard one(one_at_a_time_);
+      begun = program_.train(examples(inputs, targets), order.data(),
+                             static_cast<Index>(order.size()), batch, first_step, rates.data(),
+                             static_cast<Index>(rates.size()), losses.data(),
+                             [&] { return !(interrupted = !no_signal()); });
+    }
+    if (interrupted) throw nb::python_error();
+    Output<double> out = new_array<double>({static_cast<std::size_t>(begun)});
+    std::copy_n(losses.data(), begun, out.data());
+    return out;
+  }
+
+  double gradients(Input<T> inputs, const Targets& targets, std::optional<std::uint64_t> step) {
+    nb::gil_scoped_release released;
+    std::lock_guard one(one_at_a_time_);
+    return program_.gradients(examples(inputs, targets), count(inputs), step.has_value(),
+                              step.value_or(0));
+  }
+
+  std::pair<double, std::int64_t> evaluate(Input<T> inputs, const Targets& targets) {
+    nb::gil_scoped_release released;
+    std::lock_guard one(one_at_a_time_);
+    const Evaluation result = program_.evaluate(examples(inputs, targets), count(inputs));
+    return {result.loss, result.right};
+  }
+
+  Output<T> predict(Input<T> inputs) {
+    const Index rows = count(inputs);
+    Output<T> out = new_array<T>({inputs.shape(0), static_cast<std::size_t>(program_.model().outputs())});
+    nb::gil_scoped_release released;
+    std::lock_guard one(one_at_a_time_);
+    program_.predict(inputs.data(), rows, out.data());
+    return out;
+  }
+
+  std::vector<Output<T>> activations(Input<T> inputs) {
+    const auto rows = inputs.shape(0);
+    std::vector<Output<T>> all;
+    for (std::size_t k = 0; k < program_.model().size(); ++k) {
+      all.push_back(new_array<T>({rows, static_cast<std::size_t>(program_.model().outputs(k))}));
+    }
+    nb::gil_scoped_release released;
+    std::lock_guard one(one_at_a_time_);
+    program_.activations(inputs.data(), count(inputs), [&](std::size_t k, Index first, ConstView<T> y) {
+      for (Index n = 0; n < y.rows(); ++n) {
+        std::copy_n(y.data() + n * y.outerStride(), y.cols(), all[k].data() + (first + n) * y.cols());
+      }
+    });
+    return all;
+  }
+
+ private:
+  static Sequential<T> model(const std::vector<Described>& described, std::int64_t inputs) {
+    std::vector<std::unique_ptr<Layer<T>>> all;
+    for (const auto& [kind, settings] : described) all.push_back(make(layers<T>(), kind, settings));
+    return Sequential<T>(std::move(all), inputs);
+  }
+
+  static typename Regularizer<T>::Kind regularizer_kind(const std::string& name) {
+    using Kind = typename Regularizer<T>::Kind;
+    if (name == "L2") return Kind::L2;
+    if (name == "L1") return Kind::L1;
+    if (name.empty()) return Kind::none;
+    throw std::invalid_argument("no twin of " + name + " is written in C++; there is L1, L2");
+  }
+
+  static Clipping::Kind clipping_kind(const std::string& name) {
+    if (name == "ClipByValue") return Clipping::Kind::value;
+    if (name == "ClipByGlobalNorm") return Clipping::Kind::global_norm;
+    if (name.empty()) return Clipping::Kind::none;
+    throw std::invalid_argument("no twin of " + name +
+                                " is written in C++; there is ClipByGlobalNorm, ClipByValue");
+  }
+
+  static Index count(const Input<T>& inputs) { return static_cast<Index>(inputs.shape(0)); }
+
+  static Examples<T> examples(const Input<T>& inputs, const Targets& targets) {
+    return {inputs.data(), targets.first ? targets.first->data() : nullptr,
+            targets.second ? targets.second->data() : nullptr};
+  }
+
+  const Buffer<T>& array(std::size_t index, int state) {
+    const Parameter<T>* parameter = program_.parameters().at(index);
+    return state < 0 ? parameter->value : parameter->state.at(static_cast<std::size_t>(state));
+  }
+
+  static Output<T> copied(const Buffer<T>& from) {
+    Output<T> out = new_array<T>({static_cast<std::size_t>(from.rows()), static_cast<std::size_t>(from.columns())});
+    for (Index r = 0; r < from.rows(); ++r) {
+      std::copy_n(from.data() + r * from.stride(), from.columns(), out.data() + r * from.columns());
+    }
+    return out;
+  }
+
+  Program<T> program_;
+  std::mutex one_at_a_time_;  // Python may call from several threads
+};
+
+template <class T>
+void bind(nb::module_& module, const char* name) {
+  using Bound = BoundProgram<T>;
+  nb::class_<Bound>(module, name)
+      .def(nb::init<const std::vector<Described>&, std::int64_t, const std::string&,
+                    const Described&, const std::pair<std::string, double>&,
+                    const std::pair<std::string, double>&, std::uint64_t, int>(),
+           nb::arg("layers"), nb::arg("inputs"), nb::arg("loss"), nb::arg("optimizer"),
+           nb::arg("regularizer"), nb::arg("clipping"), nb::arg("seed"), nb::arg("threads"))
+      .def("get", &Bound::get)
+      .def("set", &Bound::set)
+      .def("gradient", &Bound::gradient)
+      .def("train", &Bound::train)
+      .def("gradients", &Bound::gradients, nb::arg("inputs"), nb::arg("targets"),
+           nb::arg("step").none())
+      .def("evaluate", &Bound::evaluate)
+      .def("predict", &Bound::predict)
+      .def("activations", &Bound::activations);
+}
+
+}  // namespace byhand::bindings

@@ -1,0 +1,168 @@
+// The three products of a dense layer, each beside the plain Eigen expression that it replaces.
+#pragma once
+
+#include <vector>
+
+#include "byhand/kernels/tile.hpp"
+#include "byhand/threads.hpp"
+
+namespace byhand {
+
+/// The products as Eigen's own expressions: what the kernels below are tested against.
+namespace plain {
+
+/// z = x W + b
+template <class T>
+void affine(ConstView<T> x, ConstView<T> W, ConstView<T> b, View<T> z) {
+  z.noalias() = x * W;
+  z.rowwise() += b.row(0);
+}
+
+/// dW = xᵀ dz
+template <class T>
+void transposed_times(ConstView<T> x, ConstView<T> dz, View<T> dW) {
+  dW.noalias() = x.transpose() * dz;
+}
+
+/// dx = dz Wᵀ
+template <class T>
+void times_transposed(ConstView<T> dz, ConstView<T> W, View<T> dx) {
+  dx.noalias() = dz * W.transpose();
+}
+
+/// db = Σ_batch dz
+template <class T>
+void column_sums(ConstView<T> dz, View<T> db) {
+  db.row(0) = dz.colwise().sum();
+}
+
+}  // namespace plain
+
+/// The fast products, with what they share from call to call: a team of threads, and for each of
+/// them a buffer in which a part of the right factor lies closely packed.
+template <class T>
+class Products {
+ public:
+  /// Multiply-adds from which on a product is shared out: below, waking the others costs more than
+  /// they save.
+  static constexpr Index kSharedWork = 4'000'000;
+
+  /// deepest: the largest size that is summed over in the first or the third product.
+  Products(int threads, Index deepest) : team_(threads) {
+    const Index rows = (deepest + width<T> - 1) / width<T> * width<T>;
+    for (int k = 0; k < threads; ++k) packed_.emplace_back(rows, kernels::tile_columns<T>);
+  }
+
+  /// z = x W + b
+  void affine(ConstView<T> x, ConstView<T> W, ConstView<T> b, View<T> z) {
+    multiply(x, W.cols(), b.data(), z, [&](Index j, Index vectors, T* packed) {
+      // Few examples: W is read hardly more often than it would be for packing it.
+      if (x.rows() <= 2 * kernels::kTileRows) return Right{W.data() + j, W.outerStride()};
+      for (Index k = 0; k < W.rows(); ++k) {
+        const T* from = W.data() + k * W.outerStride() + j;
+        std::copy_n(from, vectors * width<T>, packed + k * kernels::tile_columns<T>);
+      }
+      return Right{packed, kernels::tile_columns<T>};
+    });
+  }
+
+  /// dx = dz Wᵀ
+  void times_transposed(ConstView<T> dz, ConstView<T> W, View<T> dx) {
+    multiply(dz, W.rows(), nullptr, dx, [&](Index i, Index vectors, T* packed) {
+      for (Index v = 0; v < vectors; ++v) transpose(W, i + v * width<T>, packed + v * width<T>);
+      return Right{packed, kernels::tile_columns<T>};
+    });
+  }
+
+  /// dW = xᵀ dz, never whole: `receive(i, j, block)` is given each finished block, from row i and
+  /// column j on. A step can update W with it while it is still in the nearest cache, so that dW
+  /// is neither written to memory nor read from it.
+  template <class Receive>
+  void transposed_times(ConstView<T> x, ConstView<T> dz, Receive&& receive) {
+    using kernels::tile_columns;
+    run(panels(dz.cols()), x.size() * dz.cols(), [&](Index panel, int) {
+      const Index j = panel * tile_columns<T>;
+      const Index vectors = vectors_from(j, dz.cols());
+      for (Index i = 0, rows; i < x.cols(); i += rows) {
+        rows = kernels::next_rows(x.cols() - i);
+        alignas(64) T sums[kernels::kTileRows * tile_columns<T>];
+        kernels::run_tile<T, kernels::Left::transposed>(
+            rows, vectors,
+            {x.data() + i, x.outerStride(), dz.data() + j, dz.outerStride(), x.rows(), nullptr,
+             sums, tile_columns<T>});
+        receive(i, j, ConstView<T>(sums, rows, vectors * width<T>, Eigen::OuterStride<>(tile_columns<T>)));
+      }
+    });
+  }
+
+  /// db = Σ_batch dz
+  void column_sums(ConstView<T> dz, View<T> db) {
+    for (Index j = 0; j < dz.cols(); j += width<T>) {
+      Eigen::Array<T, width<T>, 1> sum = ConstLane<T>(dz.data() + j);
+      for (Index n = 1; n < dz.rows(); ++n) sum += ConstLane<T>(dz.data() + n * dz.outerStride() + j);
+      Lane<T>(db.data() + j) = sum;
+    }
+  }
+
+  Team& team() { return team_; }
+
+ private:
+  struct Right {
+    const T* b;
+    Index stride;
+  };
+
+  static Index panels(Index columns) {
+    return (columns + kernels::tile_columns<T> - 1) / kernels::tile_columns<T>;
+  }
+
+  static Index vectors_from(Index j, Index columns) {
+    return std::min(kernels::kTileVectors, (columns - j + width<T> - 1) / width<T>);
+  }
+
+  template <class Body>
+  void run(Index count, Index work, Body&& body) {
+    team_.run(count, work >= kSharedWork, body);
+  }
+
+  /// C = start + A B, one panel of columns after the other; right(j, vectors, packed) says where B
+  /// lies from column j on.
+  template <class RightOf>
+  void multiply(ConstView<T> a, Index columns, const T* start, View<T> c, RightOf&& right) {
+    using kernels::tile_columns;
+    run(panels(columns), a.size() * columns, [&](Index panel, int member) {
+      const Index j = panel * tile_columns<T>;
+      const Index vectors = vectors_from(j, columns);
+      const Right b = right(j, vectors, packed_[static_cast<std::size_t>(member)].data());
+      for (Index n = 0, rows; n < a.rows(); n += rows) {
+        rows = kernels::next_rows(a.rows() - n);
+        kernels::run_tile<T, kernels::Left::plain>(
+            rows, vectors,
+            {a.data() + n * a.outerStride(), a.outerStride(), b.b, b.stride, a.cols(),
+             start ? start + j : nullptr, c.data() + n * c.outerStride() + j, c.outerStride()});
+      }
+    });
+  }
+
+  /// The rows of W from row i on, as many as a vector holds, as columns of `packed`.
+  static void transpose(ConstView<T> W, Index i, T* packed) {
+    using namespace Eigen::internal;
+    for (Index j = 0; j < W.cols(); j += width<T>) {
+      PacketBlock<Packet<T>, width<T>> block;
+      for (Index r = 0; r < width<T>; ++r) {
+        const bool inside = i + r < W.rows();
+        block.packet[r] = inside ? pload<Packet<T>>(W.data() + (i + r) * W.outerStride() + j)
+                                 : pset1<Packet<T>>(T(0));
+      }
+      ptranspose(block);
+      for (Index r = 0; r < width<T>; ++r) {
+        pstore(packed + (j + r) * kernels::tile_columns<T>, block.packet[r]);
+      }
+    }
+  }
+
+  Team team_;
+  std::vector<Buffer<T>> packed_;
+};
+
+}  // namespace byhand

@@ -1,0 +1,80 @@
+// What every layer shares. The Python twin is src/byhand/layers/base.py.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "byhand/kernels/products.hpp"
+
+namespace byhand {
+
+/// The numbers that describe a layer: sizes such as in = 784, and settings such as rate = 0.5.
+using Settings = std::map<std::string, double>;
+
+/// A setting that has to be there.
+inline double setting(const Settings& settings, const std::string& name) {
+  const auto found = settings.find(name);
+  if (found == settings.end()) throw std::invalid_argument("the setting " + name + " is missing");
+  return found->second;
+}
+
+/// A parameter w with its gradient dw, as a matrix of rows.
+template <class T>
+struct Parameter {
+  std::string symbol;
+  bool weight;  // whether a regularizer may touch it
+  Buffer<T> value;
+  Buffer<T> gradient{};            // only where somebody asked for it
+  std::vector<Buffer<T>> state{};  // what the optimizer keeps
+};
+
+/// Takes a finished block of the gradient of w, from row i and column j on: keeps it, or takes the
+/// optimizer's step at once. The block comes with its padding.
+template <class T>
+using Receive = std::function<void(Parameter<T>& w, Index i, Index j, ConstView<T> dw)>;
+
+/// What a pass has beside its arrays.
+template <class T>
+struct Pass {
+  Products<T>& products;
+  Receive<T> receive;         // of gradients, in a backward pass
+  bool training = false;      // whether dropout drops
+  std::uint64_t seed = 0;     // of the masks
+  std::uint64_t step = 0;     // that the masks belong to
+};
+
+/// A function y = f(x; parameters) with its derivative written out by hand. x, y, dx and dy have
+/// a row for each example; dy is dL/dy.
+///
+/// forward fills y. backward fills dx, unless it is empty because nobody asks for it, and hands the
+/// gradient of each parameter to pass.receive. Beside its parameters a layer keeps what one pass
+/// leaves for the next, as Python's cache does.
+template <class T>
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  /// The number of outputs for so many inputs.
+  virtual Index outputs(Index inputs) const { return inputs; }
+
+  /// Whether y may lie where x lies, and dx where dy lies: true for elementwise functions.
+  virtual bool in_place() const { return false; }
+
+  /// Whether backward reads x or y.
+  virtual bool reads_x() const { return false; }
+  virtual bool reads_y() const { return false; }
+
+  /// Room for passes of up to this many examples; called before the first of them.
+  virtual void reserve(Index /*batch*/, Index /*inputs*/) {}
+
+  virtual void forward(ConstView<T> x, View<T> y, Pass<T>& pass) = 0;
+  virtual void backward(ConstView<T> x, ConstView<T> y, ConstView<T> dy, View<T> dx,
+                        Pass<T>& pass) = 0;
+
+  std::vector<Parameter<T>> parameters;
+};
+
+}  // namespace byhand

@@ -1,0 +1,125 @@
+// What is minimised. The Python twin is src/byhand/losses.py, with the derivations.
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include "byhand/layers/sigmoid.hpp"
+#include "byhand/layers/softmax.hpp"
+
+namespace byhand {
+
+/// L(y, t), summed over the outputs of an example and averaged over the batch. y and t have a row
+/// for each example; class labels come as one-hot rows.
+///
+/// forward gives L and leaves in `cache` what backward needs; backward turns the cache into dL/dy.
+template <class T>
+class Loss {
+ public:
+  virtual ~Loss() = default;
+  virtual double forward(ConstView<T> y, ConstView<T> t, View<T> cache) = 0;
+  virtual void backward(ConstView<T> t, View<T> cache_to_dy) = 0;
+
+  /// The model's output read as probabilities; as it is, unless the loss takes scores.
+  virtual void probabilities(View<T> /*y*/) const {}
+};
+
+/// The sum of all elements, in double precision.
+template <class T>
+double total(ConstView<T> terms) {
+  return terms.template cast<double>().sum();
+}
+
+/// L = 1/(2n) sum of (a - t)^2
+///
+///   Derivative  da = (a - t) / n
+template <class T>
+class QuadraticCost final : public Loss<T> {
+ public:
+  double forward(ConstView<T> a, ConstView<T> t, View<T> error) override {
+    error = a - t;
+    return 0.5 * error.template cast<double>().squaredNorm() / static_cast<double>(a.rows());
+  }
+
+  void backward(ConstView<T>, View<T> da) override { da /= static_cast<T>(da.rows()); }
+};
+
+/// L = -1/n sum of t ln p with p = softmax(z), fused: no exponent is above 0, no logarithm of 0.
+///
+///   Derivative  dz = (p sum(t) - t) / n, where the targets of an example mostly sum to 1
+template <class T>
+class SoftmaxCrossEntropy final : public Loss<T> {
+ public:
+  double forward(ConstView<T> z, ConstView<T> t, View<T> p) override {
+    double sum = 0;
+    for (Index n = 0; n < z.rows(); ++n) {
+      p.row(n) = z.row(n).array() - z.row(n).template maxCoeff<Eigen::PropagateNaN>();
+      sum -= t.row(n).dot(p.row(n));
+    }
+    flat(p) = flat(p).exp();
+    for (Index n = 0; n < z.rows(); ++n) {
+      const T e = p.row(n).sum();
+      sum += static_cast<double>(t.row(n).sum() * std::log(e));
+      p.row(n) /= e;
+    }
+    return sum / static_cast<double>(z.rows());
+  }
+
+  void backward(ConstView<T> t, View<T> dz) override {
+    for (Index n = 0; n < t.rows(); ++n) {
+      dz.row(n) = (dz.row(n) * t.row(n).sum() - t.row(n)) / static_cast<T>(t.rows());
+    }
+  }
+
+  void probabilities(View<T> z) const override { softmax(constant(z), z); }
+};
+
+/// L = -1/n sum of t ln p, for probabilities from a Softmax layer: not fused.
+///
+///   Derivative  dp = -t / (p n)
+template <class T>
+class CrossEntropy final : public Loss<T> {
+ public:
+  double forward(ConstView<T> p, ConstView<T> t, View<T> kept) override {
+    double sum = 0;
+    for (Index n = 0; n < p.rows(); ++n) {
+      for (Index k = 0; k < p.cols(); ++k) {
+        // 0 ln 0 is 0: only the classes that the target names are looked at.
+        if (t(n, k) > 0) sum -= static_cast<double>(t(n, k) * std::log(p(n, k)));
+      }
+    }
+    kept = p;
+    return sum / static_cast<double>(p.rows());
+  }
+
+  void backward(ConstView<T> t, View<T> dp) override {
+    const T n = static_cast<T>(t.rows());
+    dp = (t.array() > T(0)).select(-t.array() / (dp.array() * n), T(0));
+  }
+};
+
+/// L = -1/n sum of t ln sigma(z) + (1 - t) ln(1 - sigma(z)): a yes-or-no question for each output.
+///
+///   Derivative  dz = (sigma(z) - t) / n
+template <class T>
+class BinaryCrossEntropyWithLogits final : public Loss<T> {
+ public:
+  double forward(ConstView<T> z, ConstView<T> t, View<T> kept) override {
+    // max(z, 0) - z t + ln(1 + e^-|z|): its exponent is never above 0.
+    flat(kept) = flat(z).template max<Eigen::PropagateNaN>(T(0)) - flat(z) * flat(t) +
+                 (-flat(z).abs()).exp().log1p();
+    const double sum = total(constant(kept));
+    kept = z;
+    return sum / static_cast<double>(z.rows());
+  }
+
+  void backward(ConstView<T> t, View<T> dz) override {
+    const T n = static_cast<T>(t.rows());
+    dz = ((sigmoid(dz.array()) - t.array()) / n).matrix();
+  }
+
+  void probabilities(View<T> z) const override { flat(z) = sigmoid(flat(z)); }
+};
+
+}  // namespace byhand

@@ -1,0 +1,89 @@
+// The parts by the names of their Python classes. A new layer is entered here, and nowhere else.
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "byhand/clipping.hpp"
+#include "byhand/layers/dense.hpp"
+#include "byhand/layers/dropout.hpp"
+#include "byhand/layers/flatten.hpp"
+#include "byhand/layers/relu.hpp"
+#include "byhand/layers/sequential.hpp"
+#include "byhand/layers/sigmoid.hpp"
+#include "byhand/layers/softmax.hpp"
+#include "byhand/layers/tanh.hpp"
+#include "byhand/losses.hpp"
+#include "byhand/optimizers.hpp"
+#include "byhand/regularizers.hpp"
+
+namespace byhand {
+
+/// A kind of part: its name, and how one is made from its settings.
+template <class Part>
+struct Entry {
+  std::string name;
+  std::unique_ptr<Part> (*make)(const Settings&);
+};
+
+template <class Part, class Kind>
+Entry<Part> entry(std::string name) {
+  return {std::move(name), [](const Settings& settings) -> std::unique_ptr<Part> {
+            if constexpr (std::is_constructible_v<Kind, const Settings&>) {
+              return std::make_unique<Kind>(settings);
+            } else {
+              return std::make_unique<Kind>();
+            }
+          }};
+}
+
+template <class T>
+const std::vector<Entry<Layer<T>>>& layers() {
+  static const std::vector<Entry<Layer<T>>> all = {
+      entry<Layer<T>, Dense<T>>("Dense"),     entry<Layer<T>, Dropout<T>>("Dropout"),
+      entry<Layer<T>, Flatten<T>>("Flatten"), entry<Layer<T>, ReLU<T>>("ReLU"),
+      entry<Layer<T>, Sigmoid<T>>("Sigmoid"), entry<Layer<T>, Softmax<T>>("Softmax"),
+      entry<Layer<T>, Tanh<T>>("Tanh"),
+  };
+  return all;
+}
+
+template <class T>
+const std::vector<Entry<Loss<T>>>& losses() {
+  static const std::vector<Entry<Loss<T>>> all = {
+      entry<Loss<T>, QuadraticCost<T>>("QuadraticCost"),
+      entry<Loss<T>, SoftmaxCrossEntropy<T>>("SoftmaxCrossEntropy"),
+      entry<Loss<T>, CrossEntropy<T>>("CrossEntropy"),
+      entry<Loss<T>, BinaryCrossEntropyWithLogits<T>>("BinaryCrossEntropyWithLogits"),
+  };
+  return all;
+}
+
+template <class T>
+const std::vector<Entry<Optimizer<T>>>& optimizers() {
+  static const std::vector<Entry<Optimizer<T>>> all = {
+      entry<Optimizer<T>, Descent<T, SGD<T>>>("SGD"),
+      entry<Optimizer<T>, Descent<T, Momentum<T>>>("Momentum"),
+      entry<Optimizer<T>, Descent<T, Nesterov<T>>>("Nesterov"),
+      entry<Optimizer<T>, Descent<T, RMSProp<T>>>("RMSProp"),
+      entry<Optimizer<T>, Descent<T, Adam<T>>>("Adam"),
+      entry<Optimizer<T>, Descent<T, AdamW<T>>>("AdamW"),
+  };
+  return all;
+}
+
+/// The part of this name, made from its settings.
+template <class Part>
+std::unique_ptr<Part> make(const std::vector<Entry<Part>>& entries, const std::string& name,
+                           const Settings& settings = {}) {
+  std::string names;
+  for (const auto& each : entries) {
+    if (each.name == name) return each.make(settings);
+    names += (names.empty() ? "" : ", ") + each.name;
+  }
+  throw std::invalid_argument("no twin of " + name + " is written in C++; there is " + names);
+}
+
+}  // namespace byhand

@@ -1,0 +1,230 @@
+"""The model in C++ with Eigen, from native/include/byhand: the same equations, made fast."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand.engines import _native
+from byhand.engines.program import Array, Description, Evaluation, check_state
+from byhand.errors import InputError
+from byhand.layers import Shape
+from byhand.losses import are_labels
+
+TWINS: dict[str, tuple[str, ...]] = {
+    "layer": tuple(_native.layers()),
+    "loss": tuple(_native.losses()),
+    "optimizer": tuple(_native.optimizers()),
+}
+"""What is written in C++ too, by the names of the Python classes."""
+
+
+class NativeProgram:
+    """A program in C++. Its results do not depend on the number of threads: an element of an array
+    is always computed by one thread, in the same order.
+
+    threads     at most so many, where a product is large enough; by default as many as processors
+
+    The C++ object is made when the first examples come, for their shape, and made again with the
+    same parameters should examples of another shape come.
+
+    Raises      InputError for a part that has no twin in C++
+    """
+
+    def __init__(self, description: Description, threads: int | None = None) -> None:
+        model = copy.deepcopy(description.model)
+        self.description = replace(description, model=model)
+        self.dtype = next(iter(model.parameters.values())).dtype
+        self._threads = threads or os.cpu_count() or 1
+        self._shapes = {name: value.shape for name, value in model.parameters.items()}
+        self._state = description.optimizer.initial_state(model.parameters)
+        self._symbols = description.optimizer.state_names
+        self._core: Any = None
+        self._example: Shape | None = None
+        _refuse_what_has_no_twin(description)
+
+    def parameters(self) -> dict[str, Array]:
+        if self._core is None:
+            return {name: value.copy() for name, value in self.description.model.parameters.items()}
+        return self._pull(lambda k: self._core.get(k, -1))
+
+    def set_parameters(self, values: Mapping[str, Array]) -> None:
+        model = self.description.model
+        model.set_parameters({name: value.astype(self.dtype) for name, value in values.items()})
+        self._push_parameters()
+
+    def optimizer_state(self) -> dict[str, Array]:
+        if self._core is None:
+            return {name: value.copy() for name, value in self._state.items()}
+        state: dict[str, Array] = {}
+        for s, symbol in enumerate(self._symbols):
+            values = self._pull(lambda k, s=s: self._core.get(k, s))  # type: ignore[misc]
+            state |= {f"{symbol}.{name}": value for name, value in values.items()}
+        return {name: state[name] for name in self._state}
+
+    def set_optimizer_state(self, values: Mapping[str, Array]) -> None:
+        check_state(values, self._state)
+        self._state = {name: values[name].astype(self.dtype) for name in self._state}
+        self._push_state()
+
+    def train(
+        self,
+        inputs: Array,
+        targets: Array,
+        order: NDArray[np.int64],
+        batch_size: int,
+        first_step: int,
+        learning_rates: Sequence[float],
+    ) -> NDArray[np.float64]:
+        if not len(learning_rates):
+            return np.empty(0)
+        core = self._core_for(inputs)
+        _check_order(order, min(len(inputs), len(targets)))
+        last_batch = order[(len(learning_rates) - 1) * batch_size :][:batch_size]
+        self._check_targets(targets[last_batch], len(last_batch))
+        if are_labels(targets):
+            chosen = targets[order]
+            self._check_targets(np.array([chosen.min(), chosen.max()]), 2)
+        x, t = self._converted(inputs, targets)
+        losses: NDArray[np.float64] = core.train(
+            x,
+            t,
+            np.ascontiguousarray(order, np.int64),
+            batch_size,
+            first_step,
+            np.ascontiguousarray(learning_rates, np.float64),
+        )
+        return losses
+
+    def gradients(
+        self, inputs: Array, targets: Array, step: int | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        core = self._core_for(inputs)
+        self._check_targets(targets, len(inputs))
+        x, t = self._converted(inputs, targets)
+        objective: float = core.gradients(x, t, step)
+        return objective, self._pull(core.gradient)
+
+    def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
+        core = self._core_for(inputs)
+        self._check_targets(targets, len(inputs))
+        x, t = self._converted(inputs, targets)
+        loss, right = core.evaluate(x, t)
+        return Evaluation(loss, right / len(x) if are_labels(targets) else None)
+
+    def predict(self, inputs: Array) -> Array:
+        y: Array = self._core_for(inputs).predict(np.ascontiguousarray(inputs, self.dtype))
+        return y
+
+    def activations(self, inputs: Array) -> dict[str, Array]:
+        core = self._core_for(inputs)
+        shape, outputs = inputs.shape[1:], {}
+        layers = self.description.model.layers
+        values = core.activations(np.ascontiguousarray(inputs, self.dtype))
+        for layer, y in zip(layers, values, strict=True):
+            shape = layer.output_shape(shape)
+            outputs[str(layer.name)] = y.reshape(-1, *shape)
+        return outputs
+
+    def _check_targets(self, targets: Array, examples: int) -> None:
+        """Refuse targets as the loss itself does, which is asked about outputs of zero."""
+        d = self.description
+        outputs = d.model.output_shape(self._example or ())
+        y = np.zeros((examples, *outputs), self.dtype)
+        d.loss.forward(y, d.loss.encode(targets, outputs[-1], self.dtype))
+
+    def _converted(
+        self, inputs: Array, targets: Array
+    ) -> tuple[Array, tuple[NDArray[np.int64] | None, Array | None]]:
+        """Inputs, and targets as labels or values, as C++ takes them."""
+        x = np.ascontiguousarray(inputs, self.dtype)
+        if are_labels(targets):
+            return x, (np.ascontiguousarray(targets, np.int64), None)
+        return x, (None, np.ascontiguousarray(targets, self.dtype))
+
+    def _core_for(self, inputs: Array) -> Any:
+        if inputs.shape[1:] != self._example:
+            self._make_core(inputs.shape[1:])
+        return self._core
+
+    def _make_core(self, example: Shape) -> None:
+        """Make the C++ object for examples of this shape.
+
+        Raises      ShapeError where the model does not take them
+        """
+        d = self.description
+        d.model.output_shape(example)
+        if self._core is not None:
+            self._state = self.optimizer_state()
+            d.model.set_parameters(self.parameters())
+        kind = _native.Program32 if self.dtype == np.float32 else _native.Program64
+        regularizer, clipping = d.regularizer, d.clipping
+        self._core = kind(
+            layers=[
+                (type(layer).__name__, {**layer.sizes, **layer.settings, "place": place})
+                for place, layer in enumerate(d.model.layers)
+            ],
+            inputs=math.prod(example),
+            loss=type(d.loss).__name__,
+            optimizer=(type(d.optimizer).__name__, asdict(d.optimizer)),
+            regularizer=(
+                (type(regularizer).__name__, regularizer.strength / d.examples)
+                if regularizer
+                else ("", 0.0)
+            ),
+            clipping=(type(clipping).__name__, clipping.limit) if clipping else ("", 0.0),
+            seed=d.seed,
+            threads=self._threads,
+        )
+        self._example = example
+        self._push_parameters()
+        self._push_state()
+
+    def _push_parameters(self) -> None:
+        if self._core is None:
+            return
+        parameters = self.description.model.parameters
+        for k, name in enumerate(self._shapes):
+            self._core.set(k, -1, np.ascontiguousarray(parameters[name]))
+
+    def _push_state(self) -> None:
+        if self._core is None:
+            return
+        for k, name in enumerate(self._shapes):
+            for s, symbol in enumerate(self._symbols):
+                self._core.set(k, s, np.ascontiguousarray(self._state[f"{symbol}.{name}"]))
+
+    def _pull(self, get: Callable[[int], Array]) -> dict[str, Array]:
+        """An array for each parameter, by its name and in its shape."""
+        return {
+            name: get(k).reshape(shape) for k, (name, shape) in enumerate(self._shapes.items())
+        }
+
+
+def _check_order(order: NDArray[np.int64], examples: int) -> None:
+    """C++ reads where the order points, so it has to point at examples."""
+    if len(order) and not 0 <= order.min() <= order.max() < examples:
+        wrong = int(order.min()) if order.min() < 0 else int(order.max())
+        raise InputError(f"the order names example {wrong}, there are 0 to {examples - 1}")
+
+
+def _refuse_what_has_no_twin(description: Description) -> None:
+    used = [
+        *(("layer", layer) for layer in description.model.layers),
+        ("loss", description.loss),
+        ("optimizer", description.optimizer),
+    ]
+    for what, part in used:
+        kind = type(part).__name__
+        if kind not in TWINS[what]:
+            raise InputError(
+                f"the {what} {kind} has no twin in C++, which has {', '.join(TWINS[what])}; "
+                f"use engine numpy"
+            )
