@@ -138,22 +138,20 @@ struct AdamW : Adam<T> {
   T keep = 1;
 };
 
-/// A rule applied to blocks of parameters.
+/// Receives gradients by taking a step with them.
 template <class T>
-class Optimizer {
+class Optimizer : public Receiver<T> {
  public:
-  virtual ~Optimizer() = default;
-
   /// How many running quantities the rule keeps for each parameter; all start at zero.
   virtual int states() const = 0;
 
   /// Prepares step t = 1, 2, ... with this learning rate.
   virtual void begin(double rate, std::uint64_t t) = 0;
 
-  /// Takes the step for a block of w, from row i and column j on, given its gradient: first the
-  /// regularizer's part is added to it, then it is clipped to -limit ... limit.
-  virtual void update(Parameter<T>& w, Index i, Index j, ConstView<T> dw,
-                      const Regularizer<T>& regularizer, T limit) const = 0;
+  // What is done to a gradient before the step: the regularizer's part is added to those of
+  // weights, then all are clipped to -limit ... limit.
+  Regularizer<T> regularizer{};
+  T limit = std::numeric_limits<T>::infinity();
 };
 
 /// An Optimizer made of a rule.
@@ -166,37 +164,58 @@ class Descent final : public Optimizer<T> {
 
   void begin(double rate, std::uint64_t t) override { rule_.begin(rate, t); }
 
-  void update(Parameter<T>& parameter, Index i, Index j, ConstView<T> gradient,
-              const Regularizer<T>& regularizer, T limit) const override {
-    const bool regularized = parameter.weight && regularizer.kind != Regularizer<T>::Kind::none;
-    const bool clipped = limit < std::numeric_limits<T>::infinity();
-    for (Index r = 0; r < gradient.rows(); ++r) {
-      const Index row = (i + r) * parameter.value.stride() + j;
-      for (Index c = 0; c < gradient.cols(); c += width<T>) {
-        Lane<T> w(parameter.value.data() + row + c);
-        Eigen::Array<T, width<T>, 1> dw =
-            ConstLane<T>(gradient.data() + r * gradient.outerStride() + c);
-        if (regularized) regularizer.add_gradient(w, dw);
-        if (clipped) {
-          dw = dw.template min<Eigen::PropagateNaN>(limit).template max<Eigen::PropagateNaN>(-limit);
-        }
-        if constexpr (requires { rule_.keep; }) {
-          if (parameter.weight) w *= rule_.keep;
-        }
-        step(w, dw, parameter, row + c, std::make_index_sequence<Rule::states>{});
-      }
+  void receive(Parameter<T>& w, Index i, Index j, ConstView<T> dw) override {
+    const bool regularized = w.weight && this->regularizer.kind != Regularizer<T>::Kind::none;
+    if (regularized || this->limit < std::numeric_limits<T>::infinity()) {
+      take<false>(w, i, j, dw);
+    } else {
+      take<true>(w, i, j, dw);
     }
   }
 
  private:
+  using Vector = Eigen::Array<T, width<T>, 1>;
+
+  /// The step, vector by vector; `as_is`: with the gradient as it is.
+  template <bool as_is>
+  void take(Parameter<T>& parameter, Index i, Index j, ConstView<T> gradient) const {
+    const Index stride = parameter.value.stride();
+    const Rule rule = rule_;  // in registers: for all the compiler knows, w could lie over it
+    const auto one = [&](Index r, Index c) {
+      const Index at = (i + r) * stride + j + c;
+      Lane<T> w(parameter.value.data() + at);
+      Vector dw = ConstLane<T>(gradient.data() + r * gradient.outerStride() + c);
+      if constexpr (!as_is) {
+        if (parameter.weight) this->regularizer.add_gradient(w, dw);
+        dw = dw.template min<Eigen::PropagateNaN>(this->limit)
+                 .template max<Eigen::PropagateNaN>(-this->limit);
+      }
+      if constexpr (requires { rule.keep; }) {
+        if (parameter.weight) w *= rule.keep;
+      }
+      step(rule, w, dw, parameter, at, std::make_index_sequence<Rule::states>{});
+    };
+    if (gradient.cols() == kernels::tile_columns<T>) {
+      // A full tile: the usual case, without a loop over its columns.
+      for (Index r = 0; r < gradient.rows(); ++r) {
+        one(r, 0);
+        one(r, width<T>);
+      }
+      return;
+    }
+    for (Index r = 0; r < gradient.rows(); ++r) {
+      for (Index c = 0; c < gradient.cols(); c += width<T>) one(r, c);
+    }
+  }
+
   template <std::size_t... k>
-  void step(Lane<T>& w, const Eigen::Array<T, width<T>, 1>& dw, Parameter<T>& parameter, Index at,
-            std::index_sequence<k...>) const {
+  static void step(const Rule& rule, Lane<T>& w, const Vector& dw, Parameter<T>& parameter,
+                   Index at, std::index_sequence<k...>) {
     if constexpr (sizeof...(k) == 0) {
-      rule_.update(w, dw, nullptr);
+      rule.update(w, dw, nullptr);
     } else {
       Lane<T> state[] = {Lane<T>(parameter.state[k].data() + at)...};
-      rule_.update(w, dw, state);
+      rule.update(w, dw, state);
     }
   }
 

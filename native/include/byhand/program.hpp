@@ -5,8 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <functional>
-#include <limits>
 #include <memory>
 #include <utility>
 
@@ -55,7 +53,13 @@ class Program {
         recipe_(std::move(recipe)),
         parameters_(model_.parameters()),
         products_(recipe_.threads, model_.widest()),
-        pass_{products_, {}, false, recipe_.seed, 0} {
+        pass_{products_, recipe_.seed} {
+    if (recipe_.clipping.kind != Clipping::Kind::global_norm) {
+      recipe_.optimizer->regularizer = recipe_.regularizer;
+    }
+    if (recipe_.clipping.kind == Clipping::Kind::value) {
+      recipe_.optimizer->limit = static_cast<T>(recipe_.clipping.limit);
+    }
     for (auto* w : parameters_) {
       for (int k = 0; k < recipe_.optimizer->states(); ++k) {
         w->state.emplace_back(w->value.rows(), w->value.columns());
@@ -85,11 +89,7 @@ class Program {
       losses[k] = forward(rows, true, first_step + static_cast<std::uint64_t>(k));
       if (!std::isfinite(losses[k])) return k + 1;
       recipe_.optimizer->begin(rates[k], first_step + static_cast<std::uint64_t>(k) + 1);
-      if (recipe_.clipping.kind == Clipping::Kind::global_norm) {
-        backward_then_step(rows);
-      } else {
-        backward_and_step(rows);
-      }
+      step(rows);
       if (const auto now = Clock::now(); now - asked > std::chrono::milliseconds(10)) {
         if (!go_on()) return k + 1;
         asked = now;
@@ -196,19 +196,10 @@ class Program {
                                  model_.dy(rows));
   }
 
-  void backward(Index rows) {
+  void backward(Index rows, Receiver<T>& gradients) {
+    pass_.gradients = &gradients;
     recipe_.loss->backward(constant(targets_.top(rows)), model_.dy(rows));
     model_.backward(rows, pass_);
-  }
-
-  /// Each block of a gradient updates its block of the parameter as soon as it is there.
-  void backward_and_step(Index rows) {
-    const bool clipped = recipe_.clipping.kind == Clipping::Kind::value;
-    limit_ = clipped ? static_cast<T>(recipe_.clipping.limit) : kNoLimit;
-    pass_.receive = [this](Parameter<T>& w, Index i, Index j, ConstView<T> dw) {
-      recipe_.optimizer->update(w, i, j, dw, recipe_.regularizer, limit_);
-    };
-    backward(rows);
   }
 
   /// The gradients with the regularizer's part.
@@ -216,28 +207,27 @@ class Program {
     for (auto* w : parameters_) {
       if (!w->gradient) w->gradient = Buffer<T>(w->value.rows(), w->value.columns());
     }
-    pass_.receive = [this](Parameter<T>& w, Index i, Index j, ConstView<T> dw) {
-      for (Index r = 0; r < dw.rows(); ++r) {
-        std::copy_n(dw.data() + r * dw.outerStride(), dw.cols(),
-                    w.gradient.data() + (i + r) * w.gradient.stride() + j);
-      }
-    };
-    backward(rows);
+    backward(rows, keep_);
     for (auto* w : parameters_) {
       auto dw = flat(w->gradient.all());
       if (w->weight) recipe_.regularizer.add_gradient(flat(constant(w->value.all())), dw);
     }
   }
 
-  /// The norm of all gradients has to be known before the first step is taken.
-  void backward_then_step(Index rows) {
+  void step(Index rows) {
+    if (recipe_.clipping.kind != Clipping::Kind::global_norm) {
+      // Each block of a gradient updates its block of the parameter as soon as it is there.
+      backward(rows, *recipe_.optimizer);
+      return;
+    }
+    // The norm of all gradients has to be known before the first step is taken.
     backward_and_keep(rows);
     const double norm = global_norm(parameters_);
     for (auto* w : parameters_) {
       if (!(norm <= recipe_.clipping.limit)) {
         flat(w->gradient.all()) *= static_cast<T>(recipe_.clipping.limit / norm);
       }
-      recipe_.optimizer->update(*w, 0, 0, constant(w->gradient.all()), {}, kNoLimit);
+      recipe_.optimizer->receive(*w, 0, 0, constant(w->gradient.all()));
     }
   }
 
@@ -257,7 +247,16 @@ class Program {
     return right;
   }
 
-  static constexpr T kNoLimit = std::numeric_limits<T>::infinity();
+  /// Copies gradients to where their parameters keep them.
+  class Keep final : public Receiver<T> {
+   public:
+    void receive(Parameter<T>& w, Index i, Index j, ConstView<T> dw) override {
+      for (Index r = 0; r < dw.rows(); ++r) {
+        std::copy_n(dw.data() + r * dw.outerStride(), dw.cols(),
+                    w.gradient.data() + (i + r) * w.gradient.stride() + j);
+      }
+    }
+  };
 
   Sequential<T> model_;
   Recipe<T> recipe_;
@@ -265,8 +264,8 @@ class Program {
   Products<T> products_;
   Pass<T> pass_;
   Buffer<T> targets_;
+  Keep keep_;
   Index room_ = 0;
-  T limit_ = kNoLimit;
 };
 
 }  // namespace byhand

@@ -47,6 +47,9 @@ class Products {
   /// they save.
   static constexpr Index kSharedWork = 4'000'000;
 
+  /// Examples from which on a tile of dW takes long enough to fetch its block of W meanwhile.
+  static constexpr Index kFetchDepth = 32;
+
   /// deepest: the largest size that is summed over in the first or the third product.
   Products(int threads, Index deepest) : team_(threads) {
     const Index rows = (deepest + width<T> - 1) / width<T> * width<T>;
@@ -76,21 +79,25 @@ class Products {
 
   /// dW = xᵀ dz, never whole: `receive(i, j, block)` is given each finished block, from row i and
   /// column j on. A step can update W with it while it is still in the nearest cache, so that dW
-  /// is neither written to memory nor read from it.
+  /// is neither written to memory nor read from it; with many examples the block of
+  /// W is fetched meanwhile.
   template <class Receive>
-  void transposed_times(ConstView<T> x, ConstView<T> dz, Receive&& receive) {
+  void transposed_times(ConstView<T> x, ConstView<T> dz, ConstView<T> W, Receive&& receive) {
     using kernels::tile_columns;
     run(panels(dz.cols()), x.size() * dz.cols(), [&](Index panel, int) {
       const Index j = panel * tile_columns<T>;
       const Index vectors = vectors_from(j, dz.cols());
       for (Index i = 0, rows; i < x.cols(); i += rows) {
         rows = kernels::next_rows(x.cols() - i);
+        if (x.rows() >= kFetchDepth) fetch(W, i, j, rows, vectors);
         alignas(64) T sums[kernels::kTileRows * tile_columns<T>];
         kernels::run_tile<T, kernels::Left::transposed>(
             rows, vectors,
             {x.data() + i, x.outerStride(), dz.data() + j, dz.outerStride(), x.rows(), nullptr,
              sums, tile_columns<T>});
-        receive(i, j, ConstView<T>(sums, rows, vectors * width<T>, Eigen::OuterStride<>(tile_columns<T>)));
+        receive(i, j,
+                ConstView<T>(sums, rows, vectors * width<T>,
+                             Eigen::OuterStride<>(tile_columns<T>)));
       }
     });
   }
@@ -111,6 +118,15 @@ class Products {
     const T* b;
     Index stride;
   };
+
+  /// Asks the caches for a block of W.
+  static void fetch(ConstView<T> W, Index i, Index j, Index rows, Index vectors) {
+    for (Index r = 0; r < rows; ++r) {
+      for (Index v = 0; v < vectors; ++v) {
+        Eigen::internal::prefetch(W.data() + (i + r) * W.outerStride() + j + v * width<T>);
+      }
+    }
+  }
 
   static Index panels(Index columns) {
     return (columns + kernels::tile_columns<T> - 1) / kernels::tile_columns<T>;

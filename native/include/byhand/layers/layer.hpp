@@ -1,7 +1,7 @@
 // What every layer shares. The Python twin is src/byhand/layers/base.py.
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -31,26 +31,31 @@ struct Parameter {
   std::vector<Buffer<T>> state{};  // what the optimizer keeps
 };
 
-/// Takes a finished block of the gradient of w, from row i and column j on: keeps it, or takes the
-/// optimizer's step at once. The block comes with its padding.
+/// Takes finished blocks of gradients: keeps them, or takes the optimizer's step at once. A block
+/// lies in w's gradient from row i and column j on, and comes with its padding. Blocks that do not
+/// overlap may come from several threads at once.
 template <class T>
-using Receive = std::function<void(Parameter<T>& w, Index i, Index j, ConstView<T> dw)>;
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+  virtual void receive(Parameter<T>& w, Index i, Index j, ConstView<T> dw) = 0;
+};
 
 /// What a pass has beside its arrays.
 template <class T>
 struct Pass {
   Products<T>& products;
-  Receive<T> receive;         // of gradients, in a backward pass
-  bool training = false;      // whether dropout drops
-  std::uint64_t seed = 0;     // of the masks
-  std::uint64_t step = 0;     // that the masks belong to
+  std::uint64_t seed = 0;          // of the dropout masks
+  std::uint64_t step = 0;          // that they belong to
+  bool training = false;           // whether dropout drops
+  Receiver<T>* gradients = nullptr;  // who takes them in a backward pass
 };
 
 /// A function y = f(x; parameters) with its derivative written out by hand. x, y, dx and dy have
 /// a row for each example; dy is dL/dy.
 ///
 /// forward fills y. backward fills dx, unless it is empty because nobody asks for it, and hands the
-/// gradient of each parameter to pass.receive. Beside its parameters a layer keeps what one pass
+/// gradient of each parameter to pass.gradients. Beside its parameters a layer keeps what one pass
 /// leaves for the next, as Python's cache does.
 template <class T>
 class Layer {
