@@ -11,8 +11,18 @@ BASE := $(VENV)/.base
 TEST := $(VENV)/.test
 DOCS := $(VENV)/.docs
 
+# What the extension is compiled from, beside the examples and tests of native/.
+NATIVE := native/CMakeLists.txt $(shell find native/bindings native/include -name '*.[ch]pp')
+
+BENCHMARKS := $(sort $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
+ifneq ($(filter-out $(BENCHMARKS),$(ONLY)),)
+  $(error no benchmark $(ONLY) in benchmarks/: there is $(BENCHMARKS))
+endif
+
 CHECK_PYTHON := import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
   "byhand needs Python 3.11 or later, $(PYTHON) is {}.{}: try make PYTHON=python3.12".format(*v[:2]))
+
+CHECK_NATIVE := import sys; from byhand.engines import available; sys.exit(available("native"))
 
 .PHONY: help tour test lint bench figures docs clean
 
@@ -20,7 +30,7 @@ help:
 	@echo "make tour      install byhand and watch a hand-written network learn (about 4 minutes)"
 	@echo "make test      install everything, then lint, check types and floors, and run the tests"
 	@echo "make lint      ruff, import-linter and mypy alone"
-	@echo "make bench     run benchmarks/"
+	@echo "make bench     run benchmarks/, or with ONLY=mlp one of them"
 	@echo "make figures   draw the figures of the docs again from docs/experiments/"
 	@echo "make docs      build the docs site into site/"
 	@echo "make clean     remove what the other targets made (your runs/ stay)"
@@ -40,9 +50,8 @@ lint: $(TEST)
 	$(BIN)/mypy
 
 bench: $(TEST)
-	@set -e; for script in benchmarks/[!_]*.py; do \
-	  [ -e "$$script" ] || { echo "benchmarks/ is empty"; break; }; \
-	  echo "== $$script"; $(BIN)/python "$$script"; \
+	@set -e; for name in $(or $(ONLY),$(BENCHMARKS)); do \
+	  echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py"; \
 	done
 
 figures: $(BASE)
@@ -58,6 +67,7 @@ docs: $(DOCS)
 clean:
 	rm -rf $(VENV) build dist site .coverage .hypothesis .import_linter_cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	rm -f src/byhand/engines/_native*.so src/byhand/engines/_native*.pyd
 	find src tests docs benchmarks examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(MADE):
@@ -68,19 +78,22 @@ $(MADE):
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(BASE): $(MADE) pyproject.toml constraints.txt
-	@echo "installing byhand into $(VENV) (about a minute)"
+$(BASE): $(MADE) pyproject.toml constraints.txt $(NATIVE)
+	@echo "installing byhand into $(VENV) and compiling its native engine (about two minutes)"
 	@$(PIP) --editable .
+	@$(BIN)/python -c '$(CHECK_NATIVE)' || \
+	  echo "what went wrong: $(BIN)/python -m pip install --verbose --no-deps --editable ." >&2
 	@touch $@
 
-# byhand is in place by now, so its extras only add to it: an interruption leaves it usable.
-$(TEST): $(BASE)
+# byhand is in place by now, so its extras only add to it: an interruption leaves it usable. That
+# the engine was compiled again is no reason to look through the extras again.
+$(TEST): $(MADE) pyproject.toml constraints.txt | $(BASE)
 	@echo "installing PyTorch and the test tools into $(VENV) (about two minutes)"
 	@$(PIP) torch
 	@$(PIP) 'byhand[test]'
 	@touch $@
 
-$(DOCS): $(BASE)
+$(DOCS): $(MADE) pyproject.toml constraints.txt | $(BASE)
 	@echo "installing the docs tools into $(VENV) (about half a minute)"
 	@$(PIP) 'byhand[docs]'
 	@touch $@

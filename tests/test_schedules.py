@@ -101,6 +101,15 @@ def test_training_ends_when_the_factor_is_a_128th() -> None:
     assert not HalveOnPlateau(patience=1, smallest=0.001).finished(after(*[0.5] * 8))
 
 
+@every_schedule
+def test_the_factors_of_steps_in_a_row_are_those_of_each(schedule: Schedule) -> None:
+    plan = Plan(10, 100, scores=(0.5, 0.4, 0.4, 0.4))
+    for first, count in ((0, 120), (7, 1), (33, 50), (5, 0)):
+        expected = [schedule.factor(step, plan) for step in range(first, first + count)]
+        assert schedule.factors(first, count, plan) == expected
+    assert schedule.factor(5, plan) > 0
+
+
 @pytest.mark.parametrize("schedule", EXAMPLES[:3], ids=lambda s: type(s).__name__)
 def test_the_others_never_end_a_run(schedule: Schedule) -> None:
     assert not schedule.finished(after(*[0.5] * 100))

@@ -30,6 +30,10 @@ class Schedule:
     def factor(self, step: int, plan: Plan) -> float:
         raise NotImplementedError
 
+    def factors(self, first: int, count: int, plan: Plan) -> list[float]:
+        """The factors of `count` steps in a row."""
+        return [self.factor(step, plan) for step in range(first, first + count)]
+
     def finished(self, plan: Plan) -> bool:
         """Whether the factor has become so small that training may end."""
         return False
@@ -41,6 +45,9 @@ class Constant(Schedule):
 
     def factor(self, step: int, plan: Plan) -> float:
         return 1.0
+
+    def factors(self, first: int, count: int, plan: Plan) -> list[float]:
+        return [1.0] * count
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,10 @@ class HalveOnPlateau(Schedule):
             if waited == self.patience:
                 waited, factor = 0, factor / 2
         return factor
+
+    def factors(self, first: int, count: int, plan: Plan) -> list[float]:
+        # The history is walked once, not at every step: it is the same for all of them.
+        return [self.factor(first, plan)] * count
 
     def finished(self, plan: Plan) -> bool:
         return self.factor(0, plan) <= self.smallest

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from byhand import engines
 from byhand.cli import app
+from byhand.engines import ENGINES
 
+NO_NATIVE = "the native engine was never built: build it"
 RECIPE = """
 title = "Two clouds of points"
 loss = "softmax_cross_entropy"
@@ -86,3 +89,16 @@ def start(folder: Path) -> Starter:
         )
 
     return started
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine: what the command line promises it promises for all of them."""
+    return str(request.param)
+
+
+@pytest.fixture
+def no_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine where the native engine cannot run."""
+    reasons = {"native": NO_NATIVE}
+    monkeypatch.setattr(engines, "available", reasons.get)

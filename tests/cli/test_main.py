@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 import byhand as package
+from byhand.engines import ENGINES
 
-VERBS = ["tour", "recipes", "train", "resume", "runs", "show", "predict", "reproduce", "data"]
+VERBS = [
+    *("tour", "recipes", "train", "resume", "runs", "show", "predict", "reproduce", "parity"),
+    "data",
+]
 
 
 def test_help_names_every_verb(byhand: Any) -> None:
@@ -49,13 +53,40 @@ def test_version(byhand: Any) -> None:
     assert (result.exit_code, result.stdout) == (0, f"byhand {package.__version__}\n")
 
 
-def test_the_shell_completes_recipes_and_runs(byhand: Any, folder: Any) -> None:
-    from byhand.cli.completion import recipe_names, run_names
+def test_help_names_every_engine(byhand: Any) -> None:
+    said = f"What runs the model: {' or '.join(ENGINES)}."
+    for verb in ("train", "resume", "show", "predict", "reproduce"):
+        assert said in byhand(verb, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "points.toml"],
+        ["resume", "points"],
+        ["show", "points"],
+        ["predict", "points", "x.png"],
+        ["reproduce", "nielsen"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_an_unknown_engine_names_the_nearest(byhand: Any, arguments: list[str]) -> None:
+    result = byhand(*arguments, "--engine", "natvie")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: no engine 'natvie'; did you mean native?\n"
+    result = byhand(*arguments, "--engine", "abacus")
+    assert result.stderr == "error: no engine 'abacus'; there is numpy, native\n"
+
+
+def test_the_shell_completes_recipes_runs_and_engines(byhand: Any, folder: Any) -> None:
+    from byhand.cli.completion import engine_names, recipe_names, run_names
 
     assert byhand("train", "points.toml", "--name", "first").exit_code == 0
     assert "nielsen-1" in recipe_names("niel")
     assert recipe_names("nothing-like-it") == []
     assert run_names("fi") == ["first"]
+    assert engine_names("") == sorted(ENGINES)
+    assert engine_names("na") == ["native"]
 
 
 def test_shell_completion_can_be_installed(byhand: Any) -> None:

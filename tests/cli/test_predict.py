@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from byhand import engines
+from byhand.engines import ENGINES
+
+from .conftest import NO_NATIVE
+
 RECIPE = """
 title = "Left or right"
 loss = "softmax_cross_entropy"
@@ -46,6 +51,31 @@ def test_predict(byhand: Any) -> None:
     assert float(lines[5].split()[1]) > 90
     assert lines[7] == "pictures/left/3.png: read 8 x 8 gray"
     assert lines[12].startswith("left  ")
+
+
+def test_predict_on_any_engine(byhand: Any, trained: None) -> None:
+    said = {engine: byhand("predict", "sides", "large.png", "--engine", engine, "--json")
+            for engine in ENGINES}  # fmt: skip
+    outputs = [
+        [answer["output"] for answer in json.loads(result.stdout)[0]["answers"]]
+        for result in said.values()
+    ]
+    assert len(outputs) == len(ENGINES) > 1
+    for output in outputs:
+        assert output == pytest.approx(outputs[0], rel=1e-5)
+
+
+def test_predict_where_the_run_s_engine_cannot_run(
+    byhand: Any, trained: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert byhand("train", "sides.toml", "--engine", "native", "--name", "n").exit_code == 0
+    reasons = {"native": NO_NATIVE}
+    monkeypatch.setattr(engines, "available", reasons.get)
+    result = byhand("predict", "n", "large.png")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: run n was trained on native: {NO_NATIVE}; ")
+    result = byhand("predict", "n", "large.png", "--engine", "numpy")
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 @pytest.mark.usefixtures("trained")

@@ -10,6 +10,8 @@ from byhand.training import find_recipe, reproduce
 from byhand.training.recipe import Published
 from byhand.training.reproduce import Comparison
 
+from .conftest import NO_NATIVE
+
 
 @pytest.fixture
 def asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -25,9 +27,9 @@ def asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         calls.update(options, set_name=set_name)
         options["notify"]("1/1  points seed 0: 3 s")
         return [
-            Comparison(recipe, accuracy, (0.9512, 0.9488), 72.0, False),
-            Comparison(recipe, accuracy, (0.93,), 7.25, options["quick"]),
-            Comparison(recipe, curve, (0.0712, 0.0688), 3.0, False),
+            Comparison(recipe, accuracy, "native", (0.9512, 0.9488), 72.0, False),
+            Comparison(recipe, accuracy, "native", (0.93,), 7.25, options["quick"]),
+            Comparison(recipe, curve, "native", (0.0712, 0.0688), 3.0, False),
         ]
 
     monkeypatch.setattr(reproduce, "reproduce", answer)
@@ -38,13 +40,14 @@ def test_reproduce(byhand: Any, asked: dict[str, Any]) -> None:
     result = byhand("reproduce", "nielsen", "--seeds", "2")
     assert result.exit_code == 0
     assert (asked["set_name"], asked["seeds"], asked["quick"]) == ("nielsen", 2, False)
+    assert asked["engine"] is None
     assert result.stderr == "1/1  points seed 0: 3 s\n"
     assert result.stdout.splitlines() == [
         "recipe  published  ours            band                       time",
         "points    95.00 %  95.00 ± 0.17 %  94.00 to 96.00 %  inside   72 s",
         "points    95.00 %  93.00 %         94.00 to 96.00 %  outside   7 s",
         "points    a curve  0.07 ± 0.0017                               3 s",
-        "ours is the mean ± standard deviation over 2 seeds; "
+        "ours is the mean ± standard deviation over 2 seeds on the native engine;",
         "time is the mean training time of a run",
     ]
 
@@ -63,8 +66,21 @@ def test_reproduce_as_json(byhand: Any, asked: dict[str, Any]) -> None:
     first, second, third = json.loads(result.stdout)
     assert first["values"] == [0.9512, 0.9488]
     assert (first["mean"], first["inside"]) == (pytest.approx(0.95), True)
+    assert first["engine"] == "native"
     assert (second["deviation"], second["inside"]) == (None, False)
     assert (third["figure"], third["inside"]) == (None, None)
+
+
+def test_the_engine_is_handed_on(byhand: Any, asked: dict[str, Any]) -> None:
+    assert byhand("reproduce", "nielsen", "--engine", "numpy").exit_code == 0
+    assert asked["engine"] == "numpy"
+
+
+@pytest.mark.usefixtures("no_native")
+def test_an_engine_that_cannot_run_here(byhand: Any) -> None:
+    result = byhand("reproduce", "nielsen", "--engine", "native")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: {NO_NATIVE}\n"
 
 
 def test_an_unknown_set(byhand: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -13,9 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from byhand import engines
 from byhand.storage import read_tensors
+from byhand.training import Trainer
+
+from .conftest import NO_NATIVE
 
 EPOCHS = 40
+LONG = 150
+"""So long that Ctrl-C meets the run under way."""
 
 
 def parameters(run: str) -> dict[str, Any]:
@@ -29,8 +36,9 @@ def assert_same_end(run: str, other: str) -> None:
         np.testing.assert_array_equal(ours[name], theirs[name])
 
 
-def train(start: Any, name: str, epochs: int = EPOCHS) -> Any:
-    return start("train", "points.toml", "--epochs", str(epochs), "--name", name)
+def train(start: Any, name: str, epochs: int = EPOCHS, engine: str = "numpy") -> Any:
+    options = ("--epochs", str(epochs), "--name", name, "--engine", engine)
+    return start("train", "points.toml", *options)
 
 
 def read_until_epoch(process: Any, epoch: int) -> None:
@@ -40,14 +48,16 @@ def read_until_epoch(process: Any, epoch: int) -> None:
     raise AssertionError(f"epoch {epoch} was not printed")
 
 
-def test_ctrl_c_then_resume_is_the_uninterrupted_run(byhand: Any, start: Any) -> None:
-    process = train(start, "stopped")
+def test_ctrl_c_then_resume_is_the_uninterrupted_run(
+    byhand: Any, start: Any, engine: str
+) -> None:
+    process = train(start, "stopped", LONG, engine)
     read_until_epoch(process, 3)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (130, "")
     assert re.fullmatch(
-        rf"stopped at step \d+ \(epoch \d+ of {EPOCHS}\), everything is saved; "
+        rf"stopped at step \d+ \(epoch \d+ of {LONG}\), everything is saved; "
         r"go on with: byhand resume stopped",
         stdout.splitlines()[-1],
     )
@@ -56,9 +66,57 @@ def test_ctrl_c_then_resume_is_the_uninterrupted_run(byhand: Any, start: Any) ->
 
     result = byhand("resume", "stopped")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert re.match(r"run stopped goes on from step \d+ of 640\n", result.stdout)
-    assert byhand("train", "points.toml", "--epochs", str(EPOCHS), "--name", "whole").exit_code == 0
+    assert re.match(rf"run stopped goes on from step \d+ of {16 * LONG}\n", result.stdout)
+    options = ("--epochs", str(LONG), "--name", "whole", "--engine", engine)
+    assert byhand("train", "points.toml", *options).exit_code == 0
     assert_same_end("stopped", "whole")
+
+
+def stop(byhand: Any, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    """Train a run that stops after its first epoch, as it does at Ctrl-C."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_end_epoch", interrupt)
+        assert byhand("train", "points.toml", *options).exit_code == 130
+
+
+def interrupt(trainer: Trainer) -> None:
+    END_EPOCH(trainer)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+END_EPOCH = Trainer._end_epoch
+
+
+def test_a_run_goes_on_on_another_engine(
+    byhand: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(byhand, monkeypatch, "--engine", "native", "--name", "moved")
+    result = byhand("resume", "moved", "--engine", "numpy", "--threads", "1")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("run moved goes on from step 16 of 48\n")
+    assert byhand("train", "points.toml", "--name", "whole").exit_code == 0
+    ours, theirs = parameters("moved"), parameters("whole")
+    for name in theirs:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
+    # What the run is called and was begun with stays.
+    assert 'engine = "native"' in (folder / "runs/moved/config.toml").read_text("utf-8")
+
+
+def test_a_native_run_where_there_is_no_native_engine(
+    byhand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(byhand, monkeypatch, "--engine", "native")
+    reasons = {"native": NO_NATIVE}
+    monkeypatch.setattr(engines, "available", reasons.get)
+    result = byhand("resume", "points")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"error: run points was trained on native: {NO_NATIVE}; --engine numpy takes it too, "
+        "for a run's files are the same for all engines\n"
+    )
+    result = byhand("resume", "points", "--engine", "native")
+    assert (result.exit_code, result.stderr) == (2, f"error: {NO_NATIVE}\n")
+    assert byhand("resume", "points", "--engine", "numpy").exit_code == 0
 
 
 def test_ctrl_c_with_json_still_prints_one_object(start: Any) -> None:

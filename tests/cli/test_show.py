@@ -4,6 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from byhand import engines
+
+from .conftest import NO_NATIVE
+
 
 def test_show(byhand: Any, folder: Path) -> None:
     byhand("train", "points.toml")
@@ -39,3 +45,19 @@ def test_a_view_that_does_not_apply(byhand: Any) -> None:
     result = byhand("show", "points", "--view", "weights")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: view weights does not apply: ")
+
+
+def test_show_where_the_run_s_engine_cannot_run(
+    byhand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in its files can be shown anyway; what the network answers needs an engine."""
+    assert byhand("train", "points.toml", "--engine", "native").exit_code == 0
+    reasons = {"native": NO_NATIVE}
+    monkeypatch.setattr(engines, "available", reasons.get)
+    result = byhand("show", "points", "--view", "curves")
+    assert (result.exit_code, result.stderr) == (0, "")
+    result = byhand("show", "points", "--view", "confusion")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: run points was trained on native: {NO_NATIVE}; ")
+    result = byhand("show", "points", "--view", "confusion", "--engine", "numpy")
+    assert (result.exit_code, result.stderr) == (0, "")

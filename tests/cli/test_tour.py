@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from byhand import views
+from byhand import engines, views
 from byhand.cli import tour as module
 from byhand.data import Dataset
+
+from .conftest import NO_NATIVE
 
 
 @pytest.mark.slow
@@ -24,6 +26,20 @@ def test_tour(start: Any, byhand: Any, folder: Path) -> None:
     errors = re.findall(r"^(\S+) .* (\d)e-(\d\d)$", stdout, re.MULTILINE)
     assert [name for name, *_ in errors] == ["output.W", "output.b", "hidden.W", "hidden.b", "x"]
     assert all(int(power) >= 8 for *_, power in errors)
+
+    assert "\non the native engine, the same equations in C++\n" in stdout
+    timed = re.search(
+        r"^Its first 3,000 steps once more: native (\d+) µs a step, numpy (\d+) µs:\n"
+        r"(\S+) times; the mean losses agree to \de-(\d\d)\.$",
+        stdout,
+        re.MULTILINE,
+    )
+    assert timed
+    native, numpy, ratio = (float(number) for number in timed.groups()[:3])
+    assert ratio == pytest.approx(numpy / native, rel=0.1)
+    assert int(timed[4]) >= 5
+    config = (folder / "runs/tour/config.toml").read_text("utf-8")
+    assert 'engine = "native"' in config
 
     accuracy = re.search(r"the network reads (\d\d\.\d\d) %\nof 10,000 test digits", stdout)
     assert accuracy
@@ -44,14 +60,23 @@ def test_tour(start: Any, byhand: Any, folder: Path) -> None:
     assert byhand(*shlex.split(commands[2])[1:]).exit_code == 0
 
 
+@pytest.mark.parametrize("missing", [False, True], ids=["native", "no native"])
 def test_a_tour_below_its_goal_fails(
-    byhand: Any, monkeypatch: pytest.MonkeyPatch, small_mnist: Dataset
+    byhand: Any, monkeypatch: pytest.MonkeyPatch, small_mnist: Dataset, missing: bool
 ) -> None:
+    if missing:
+        reasons = {"native": NO_NATIVE}
+        monkeypatch.setattr(engines, "available", reasons.get)
     monkeypatch.setattr(module, "EPOCHS", 1)
     monkeypatch.setattr(views, "show", lambda run: [])
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # the tour would set it for later tests too
     result = byhand("tour")
     assert result.exit_code == 1
+    timed = "Its first 20 steps once more: native " in result.stdout
+    assert (f"on the numpy engine: {NO_NATIVE}\n" in result.stdout, timed) == (
+        missing,
+        not missing,
+    )
     assert re.fullmatch(
         r"error: the tour's network reached \d+\.\d\d % on the test digits, "
         r"expected 95.00 % or more\n",

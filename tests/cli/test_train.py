@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from .conftest import NO_NATIVE
+
 SECONDS = re.compile(r"\d+\.\d s\b")
 
 
-def test_train_piped(start: Any, folder: Path) -> None:
-    process = start("train", "points.toml")
+def test_train_piped(start: Any, folder: Path, engine: str) -> None:
+    process = start("train", "points.toml", "--engine", engine)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (0, "")
     assert "\x1b" not in stdout
@@ -47,13 +49,24 @@ def test_train_as_json(start: Any) -> None:
 
 def test_flags_change_the_recipe(byhand: Any, folder: Path) -> None:
     result = byhand(
-        *("train", "points.toml", "--epochs", "1", "--seed", "7", "--engine", "numpy"),
+        *("train", "points.toml", "--epochs", "1", "--seed", "7"),
+        *("--engine", "native", "--threads", "2"),
         *("--set", "optimizer.learning_rate=0.5", "--set", "model.activation=tanh"),
     )
     assert result.exit_code == 0
     config = (folder / "runs/points/config.toml").read_text("utf-8")
     for line in ("epochs = 1", "seed = 7", "learning_rate = 0.5", 'activation = "tanh"'):
         assert line in config
+    assert 'engine = "native"\nthreads = 2\n' in config
+
+
+@pytest.mark.usefixtures("no_native")
+def test_an_engine_that_cannot_run_here(byhand: Any, folder: Path) -> None:
+    result = byhand("train", "points.toml", "--engine", "native")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: {NO_NATIVE}\n"
+    assert not (folder / "runs").exists()
+    assert byhand("train", "points.toml").exit_code == 0
 
 
 MISTAKES = {
@@ -112,6 +125,11 @@ def test_a_mistake_in_a_recipe(byhand: Any, folder: Path, mistake: str) -> None:
             "--set takes key=value, as training.epochs=3; found 'epochs'",
         ),
         (
+            ["points.toml", "--threads", "0"],
+            "invalid value for '--threads': Input should be greater than or equal to 1; "
+            "see byhand train --help",
+        ),
+        (
             ["points.toml", "--name", "a/b"],
             "a run's name is one folder name such as first-try; found 'a/b'",
         ),
@@ -142,7 +160,9 @@ def test_warnings_go_to_stderr(byhand: Any) -> None:
     assert "warning     loss is flat" in result.stdout
 
 
-def test_a_failed_run_says_where_and_does_not_resume(byhand: Any, folder: Path) -> None:
+def test_a_failed_run_says_where_and_does_not_resume(
+    byhand: Any, folder: Path, engine: str
+) -> None:
     recipe = """
 title = "Far too large a step"
 loss = "quadratic"
@@ -152,7 +172,7 @@ optimizer = { name = "sgd", learning_rate = 1e30 }
 training = { epochs = 5, batch_size = 1 }
 """
     (folder / "wild.toml").write_text(recipe, "utf-8")
-    result = byhand("train", "wild.toml")
+    result = byhand("train", "wild.toml", "--engine", engine)
     assert result.exit_code == 1
     message = result.stderr.splitlines()[-1].removeprefix("error: ")
     assert message.startswith("loss is ")
@@ -197,7 +217,7 @@ def test_a_changed_recipe_is_not_judged(
     with (folder / "points.toml").open("a") as file:
         file.write(PUBLISHED.format(band="0, 0.1"))
     monkeypatch.setattr("byhand.training.recipe.recipe_folder", lambda: folder)
-    result = byhand("train", "points", "--seed", "3")
+    result = byhand("train", "points", "--seed", "3", "--engine", "native", "--threads", "1")
     assert "outside the band 0.00 to 10.00 %" in result.stdout
     result = byhand("train", "points", "--epochs", "2")
     assert "not judged by the band 0.00 to 10.00 %, as the recipe was changed" in result.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -172,3 +173,95 @@ def test_l2_and_dropout_close_the_gap_and_so_does_a_better_start(run: Any) -> No
     assert good["none"][1] > bad["none"][1] + 0.03
     assert abs(good["L2, λ = 1"][1] - good["none"][1]) < 0.015
     assert good["L2, λ = 1"][3] < good["none"][3]
+
+
+HERE = {"cores": 2, "os": "Linux x86_64", "python": "3.11.7", "numpy": "2.4.6", "torch": "2.13.0"}
+
+
+def timed(
+    workload: str, engine: str, seconds: float, ratio: float | None, processor: str = "A"
+) -> dict[str, Any]:
+    """A row as benchmarks/mlp.py writes it, with made-up numbers."""
+    return {
+        "workload": workload,
+        "engine": engine,
+        "threads": 1,
+        "median_seconds": seconds,
+        "ratio_to_pytorch_eager": ratio,
+        "share_of_sgemm_rate": None if ratio is None else 0.0625,
+        "peak_memory_mib": 300,
+        "machine": {"processor": processor, **HERE},
+    }
+
+
+def test_the_benchmark_is_written_out_by_machine_and_by_size(run: Any, tmp_path: Path) -> None:
+    rows = [
+        timed("train a convolution", "native", 1, 1),
+        timed("predict [784,9,3]", "native", 2.5e-6, None, "B"),
+        timed("train [784,30,10] batch 10", "pytorch", 0.0123, 1),
+        timed("train [784,30,10] batch 10", "native", 1.5e-5, 820),
+        timed("train [784,30,10] batch 10", "numpy", 0.02, 0.615),
+        timed("train [784,9,10] batch 128", "native", 1e-3, 3),
+    ]
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps(rows))
+    run("the_same_in_cpp", results=str(results))
+    lines = (tmp_path / "the_same_in_cpp.txt").read_text("utf-8").splitlines()
+    heads = "                    threads        µs   to PyTorch   of SGEMM   peak MiB"
+    assert lines == [
+        "A, 2 cores, Linux x86_64",
+        "Python 3.11.7, NumPy 2.4.6, PyTorch 2.13.0",
+        "",
+        heads,
+        "train [784,9,10] batch 128",
+        "  native (C++)            1     1,000          3 x     6.25 %        300",
+        "train [784,30,10] batch 10",
+        "  NumPy                   1    20,000      0.615 x     6.25 %        300",
+        "  native (C++)            1        15        820 x     6.25 %        300",
+        "  PyTorch eager           1    12,300          1 x     6.25 %        300",
+        "",
+        "B, 2 cores, Linux x86_64",
+        "Python 3.11.7, NumPy 2.4.6, PyTorch 2.13.0",
+        "",
+        heads,
+        "predict [784,9,3]",
+        "  native (C++)            1       2.5      unknown    unknown        300",
+    ]
+    figure = (tmp_path / "the_same_in_cpp.svg").read_text("utf-8")
+    for label in ("1/820", "1.6", "1/3", "1 thread", "A, 2 cores, Linux x86_64"):
+        assert f"<!-- {label} -->" in figure
+
+
+def test_without_a_benchmark_its_command_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "results.json"
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import the_same_in_cpp as s; s.main(0, "
+    answer = subprocess.run(
+        [sys.executable, "-c", f"{script}{str(missing)!r})", EXPERIMENTS],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        f"{missing} is not there: make bench ONLY=mlp writes it (about five minutes)\n"
+    )
+
+
+def test_the_benchmark_that_is_shown_is_the_one_that_was_kept(run: Any, tmp_path: Path) -> None:
+    found = run("the_same_in_cpp")
+    name = "the_same_in_cpp.txt"
+    shown = EXPERIMENTS.parent / "figures" / name
+    assert shown.read_text("utf-8") == (tmp_path / name).read_text("utf-8")
+    for workloads in found.values():
+        faster = {
+            (workload, row["engine"]): row["ratio_to_pytorch_eager"]
+            for workload, rows in workloads.items()
+            for row in rows
+            if row["threads"] == 1
+        }
+        small, medium, large = (
+            f"train [{sizes}] batch {batch}"
+            for sizes, batch in (("784,30,10", 10), ("784,100,10", 10), ("784,512,512,10", 128))
+        )
+        assert faster[small, "native"] > faster[medium, "native"] > faster[large, "native"]
+        assert faster[small, "numpy"] > 1

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from pytest_examples import CodeExample, EvalExample, find_examples
 
+from byhand import engines
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("README.md")])
 CHAPTERS = [page for page in PAGES if page.parent.name == "chapters"]
@@ -33,6 +35,9 @@ def test_the_code_of_a_page_prints_what_the_page_says(
 
     `pytest tests/docs --update-examples` writes what is printed into the pages.
     """
+    in_cpp = any('"native"' in block.source for block in code_of(page))
+    if in_cpp and (missing := engines.available("native")):
+        pytest.skip(missing)
     eval_example.set_config(line_length=100)
     run = eval_example.run_print_check
     if eval_example.update_examples:
@@ -51,13 +56,34 @@ def test_every_chapter_has_code_and_says_what_it_prints() -> None:
 
 def lines_of(path: Path, first: str, last: str) -> str:
     """From where one class or function begins to where another ends, as "12:34"."""
+    extent = extent_in_python if path.suffix == ".py" else extent_in_cpp
+    text = path.read_text("utf-8")
+    return f"{extent(text, first)[0]}:{extent(text, last)[1]}"
+
+
+def extent_in_python(text: str, name: str) -> tuple[int, int]:
+    """First and last line of a class or function, with its decorators."""
     kinds = (ast.ClassDef, ast.FunctionDef)
-    nodes = [
-        node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, kinds)
-    ]
-    begins = {n.name: min([n.lineno, *(d.lineno for d in n.decorator_list)]) for n in nodes}
-    ends = {n.name: n.end_lineno for n in nodes}
-    return f"{begins[first]}:{ends[last]}"
+    (node,) = (n for n in ast.walk(ast.parse(text)) if isinstance(n, kinds) and n.name == name)
+    begin = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return begin, node.end_lineno or begin
+
+
+def extent_in_cpp(text: str, name: str) -> tuple[int, int]:
+    """First and last line of a class or function, with what stands directly above: its comment and
+    its template parameters."""
+    lines = [re.sub(r"//.*", "//", line).strip() for line in text.splitlines()]
+    opening = re.compile(
+        rf"(class|struct) {name}\b.*{{|(?!return |explicit )[\w:<>&* ]+[ &*]{name}\("
+    )
+    (begin,) = (k for k, line in enumerate(lines) if opening.match(line))
+    end, depth = begin - 1, 0
+    while end < begin or depth or "}" not in lines[end]:
+        end += 1
+        depth += lines[end].count("{") - lines[end].count("}")
+    while lines[begin - 1].startswith(("//", "template <")):
+        begin -= 1
+    return begin + 1, end + 1
 
 
 @pytest.mark.parametrize("page", [*CHAPTERS, ROOT / "docs/index.md"], ids=name)
@@ -65,11 +91,23 @@ def test_a_page_includes_from_the_source_what_the_title_says(page: Path) -> None
     """Lines move when a source file changes; the message says which lines to write instead."""
     text = page.read_text("utf-8")
     included = INCLUDE.findall(text)
-    assert len(included) == text.count('--8<-- "src/') > 0
+    assert len(included) == len(re.findall('--8<-- "(?:src|native)/', text)) > 0
     for titled, first, last, file, lines in included:
         assert titled == file
         expected = lines_of(ROOT / file, first, last or first) if first else ""
         assert lines == expected, f'{name(page)}: write --8<-- "{file}:{expected}"'
+
+
+def test_a_table_of_both_languages_quotes_both_sources() -> None:
+    """Each equation in the words of dense.py and of the plain products."""
+    text = (ROOT / "docs/chapters/the-same-in-cpp.md").read_text("utf-8")
+    rows = re.findall(r"^\| \$.+\$ \| (`.+`) \| (`.+;`) \|$", text, re.MULTILINE)
+    assert len(rows) == 4
+    sources = ("src/byhand/layers/dense.py", "native/include/byhand/kernels/products.hpp")
+    for row in rows:
+        for cell, source in zip(row, sources, strict=True):
+            for quoted in re.findall("`(.+?)`", cell):
+                assert quoted in (ROOT / source).read_text("utf-8")
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=name)

@@ -17,15 +17,17 @@ from byhand import engines
 from byhand.errors import DamagedFileError, InputError
 from byhand.losses import SoftmaxCrossEntropy
 from byhand.models import mlp
-from byhand.optimizers import SGD, Adam
+from byhand.optimizers import SGD, Adam, Momentum
 from byhand.storage import read_tensors, write_tensors
-from byhand.training import Run, checkpoint
+from byhand.training import Run, checkpoint, trainer_for
 from byhand.training import trainer as trainer_module
 from byhand.training.checkpoint import Position
+from byhand.training.session import recipe_of
 
 from . import victim
 from .tiny import (
     Ear,
+    assert_close,
     assert_same,
     go_on,
     heaps_program,
@@ -57,12 +59,15 @@ def test_the_mean_loss_is_of_the_steps_since_it_was_last_taken() -> None:
     assert (position.epoch_loss_sum, position.epoch_loss_steps) == (0.0, 0)
 
 
-def test_a_checkpoint_holds_all_that_the_next_step_depends_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other_engine", engines.ENGINES)
+def test_a_checkpoint_holds_all_that_the_next_step_depends_on(
+    tmp_path: Path, engine: str, other_engine: str
+) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    trainer = heaps_trainer(epochs=1)
+    trainer = heaps_trainer(heaps_program(Momentum(0.1), engine=engine), epochs=1)
     trainer.fit()
     checkpoint.save(path, trainer.program, trainer.position)
-    other = heaps_program(seed=9)
+    other = heaps_program(Momentum(0.1), seed=9, engine=other_engine)
     assert checkpoint.load(path, other) == trainer.position
     assert_same(other, trainer.program)
 
@@ -72,9 +77,9 @@ KILLED = ["model.dropout=0.2", "optimizer.name=adam", "optimizer.learning_rate=0
 
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_ends_as_if_never_killed(
-    tmp_path: Path, environment: dict[str, str]
+    tmp_path: Path, environment: dict[str, str], engine: str
 ) -> None:
-    changes = [*KILLED, "training.epochs=2"]
+    changes = [*KILLED, "training.epochs=2", f"training.engine={engine}"]
     whole = start(heaps_recipe(tmp_path, *changes), tmp_path / "other", log_every=victim.LOG_EVERY)
     whole.fit()
     subprocess.run(
@@ -125,6 +130,26 @@ def test_a_run_is_saved_within_a_long_epoch_too(
     resumed.fit()
     assert_same(resumed.program, whole.program)
     assert history(resumed.run) == history(whole.run)
+
+
+@pytest.mark.parametrize(("first", "then"), [("numpy", "native"), ("native", "numpy")])
+def test_a_run_goes_on_on_another_engine(tmp_path: Path, first: str, then: str) -> None:
+    recipe = heaps_recipe(tmp_path, *KILLED, "training.dtype=float64", f"training.engine={first}")
+    whole = start(recipe, tmp_path / "runs")
+    whole.fit()
+    begun = start(recipe, tmp_path / "runs")
+    for _ in range(2 * begun.steps_per_epoch):
+        begun.advance(1)
+        if begun.position.step % begun.steps_per_epoch == 0:
+            begun._end_epoch()
+    resumed = trainer_for(recipe_of(begun.run, then), begun.run)
+    resumed.resume()
+    assert_same(resumed.program, begun.program)
+    resumed.fit()
+    assert resumed.run.status == "finished"
+    assert resumed.position.scores == pytest.approx(whole.position.scores, rel=1e-10)
+    assert_close(resumed.program, whole.program)
+    assert resumed.run.recipe.training.engine == first
 
 
 def test_a_run_without_a_checkpoint_starts_again(tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from byhand.engines import ENGINES
 from byhand.errors import InputError
 from byhand.training import Recipe, all_recipes, find_recipe, read_recipe
 from byhand.training import recipe as recipe_module
-from byhand.training.recipe import Published, recipe_folder
+from byhand.training.recipe import Published, TrainingTable, recipe_folder
 from byhand.training.reproduce import METRICS
 
 from .tiny import write_recipe
@@ -84,6 +86,21 @@ def test_changes_are_toml_or_a_bare_word(tmp_path: Path) -> None:
     assert recipe.regularizer == {"name": "l2", "strength": 0.1}
 
 
+def test_a_recipe_may_name_every_engine_there_is() -> None:
+    assert get_args(TrainingTable.model_fields["engine"].annotation) == ENGINES
+
+
+def test_other_entries_in_training_leave_the_rest_as_it_is(tmp_path: Path) -> None:
+    recipe = read_recipe(write_recipe(tmp_path), ["training.threads=3", "training.seed=5"])
+    other = recipe.with_training(engine="native", threads=None, seed=0)
+    assert other.training == recipe.training.model_copy(update={"engine": "native", "seed": 0})
+    assert other.with_training(engine="numpy", seed=5) == recipe
+    changed = read_recipe(write_recipe(tmp_path), ["training.threads=3", "training.engine=native"])
+    assert other == changed
+    (tmp_path / "heaps.toml").write_text(other.to_toml(), encoding="utf-8")
+    assert read_recipe(tmp_path / "heaps.toml") == other
+
+
 def test_start_sets_parameters_to_a_constant(tmp_path: Path) -> None:
     recipe = read_recipe(write_recipe(tmp_path), ['model.start={ "output.b" = 0.5 }'])
     parameters = recipe.model.build(0, "float64").parameters
@@ -106,7 +123,7 @@ MISTAKES = {
     "modle.sizes=[4, 3]": "unknown key modle; did you mean model?",
     "training.epoch=3": "unknown key training.epoch; did you mean epochs?",
     "training.x=3": "unknown key training.x; known are epochs, batch_size, seed, dtype, engine, "
-    "monitor, patience",
+    "threads, monitor, patience",
     "data.tabel='a.csv'": "unknown key data.tabel; did you mean table?",
     "training.epochs=many": "training.epochs: expected a whole number, found 'many'",
     "training.epochs=3.0": "training.epochs: expected a whole number, found 3.0",
@@ -116,8 +133,10 @@ MISTAKES = {
     "training.seed=-1": "training.seed: expected greater than or equal to 0, found -1",
     "training.dtype=float16": "training.dtype: expected 'float32' or 'float64', found 'float16'; "
     "did you mean 'float64'?",
-    "training.engine=nunpy": "training.engine: expected 'numpy', found 'nunpy'; "
+    "training.engine=nunpy": "training.engine: expected 'numpy' or 'native', found 'nunpy'; "
     "did you mean 'numpy'?",
+    "training.threads=0": "training.threads: expected greater than or equal to 1, found 0",
+    "training.threads=all": "training.threads: expected a whole number, found 'all'",
     "training.monitor=loss": "training.monitor: expected 'validation' or 'test', found 'loss'",
     "model.sizes=[4]": "model.sizes: expected at least two entries, found [4]",
     "model.sizes=[4, 0, 3]": "model.sizes.1: expected greater than or equal to 1, found 0",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from byhand.engines import ENGINES
 from byhand.errors import ByhandError, InputError
 from byhand.training import Recipe, Run, find_recipe
 from byhand.training import recipe as recipe_module
@@ -27,6 +28,7 @@ from byhand.training.reproduce import (
     reproduce,
 )
 
+from .conftest import NO_NATIVE
 from .tiny import start, write_recipe
 
 PUBLISHED = """
@@ -73,7 +75,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def comparison(values: tuple[float, ...], shortened: bool = False) -> Comparison:
     published = Published(metric="final_output", figure=0.5, band=[0.4, 0.6], source="a book")
-    return Comparison(find_recipe("nielsen-1"), published, values, 1.0, shortened)
+    return Comparison(find_recipe("nielsen-1"), published, "numpy", values, 1.0, shortened)
 
 
 def test_mean_deviation_and_whether_inside() -> None:
@@ -85,7 +87,7 @@ def test_mean_deviation_and_whether_inside() -> None:
     assert math.isnan(comparison((0.39,)).deviation)
     assert comparison((0.5, 0.5), shortened=True).inside is None
     curve = Published(metric="final_output", source="a curve")
-    assert Comparison(ours.recipe, curve, (0.5,), 1.0, False).inside is None
+    assert Comparison(ours.recipe, curve, "numpy", (0.5,), 1.0, False).inside is None
 
 
 def test_a_set_is_found_by_its_name() -> None:
@@ -100,51 +102,60 @@ def test_a_set_is_found_by_its_name() -> None:
 
 
 @pytest.mark.usefixtures("recipes")
-def test_training_is_done_once(tmp_path: Path) -> None:
-    name, line = _train("heaps", 3, None, tmp_path / "runs")
+def test_training_is_done_once(tmp_path: Path, engine: str) -> None:
+    name, line = _train("heaps", 3, None, engine, tmp_path / "runs")
     run = Run.open(name, tmp_path / "runs")
-    assert run.recipe.training.seed == 3
+    training = run.recipe.training
+    assert (training.seed, training.engine, training.threads) == (3, engine, 1)
     assert (run.status, len(run.rows("epoch"))) == ("finished", 4)
     assert re.fullmatch(r"heaps seed 3: \d+ s", line)
     before = (run.folder / "metrics.jsonl").read_bytes()
-    again = _train("heaps", 3, None, tmp_path / "runs")
+    again = _train("heaps", 3, None, engine, tmp_path / "runs")
     assert again == (name, "heaps seed 3: kept from an earlier run")
     assert (run.folder / "metrics.jsonl").read_bytes() == before
-    other, _ = _train("heaps", 4, None, tmp_path / "runs")
-    short, _ = _train("heaps", 3, 2, tmp_path / "runs")
+    other, _ = _train("heaps", 4, None, engine, tmp_path / "runs")
+    short, _ = _train("heaps", 3, 2, engine, tmp_path / "runs")
     assert len({name, other, short}) == 3
     assert len(Run.open(short, tmp_path / "runs").rows("epoch")) == 2
 
 
 @pytest.mark.usefixtures("recipes")
+def test_each_engine_has_runs_of_its_own(tmp_path: Path) -> None:
+    names = [_train("heaps", 3, None, engine, tmp_path / "runs")[0] for engine in ENGINES]
+    assert len(set(names)) == len(ENGINES)
+    assert [_train("heaps", 3, None, engine, tmp_path / "runs")[0] for engine in ENGINES] == names
+
+
+@pytest.mark.usefixtures("recipes")
 def test_a_changed_recipe_is_trained_anew(tmp_path: Path, recipes: Path) -> None:
-    first, _ = _train("heaps", 0, None, tmp_path / "runs")
+    first, _ = _train("heaps", 0, None, "numpy", tmp_path / "runs")
     path = recipes / "heaps.toml"
     path.write_text(path.read_text().replace("0.3", "0.25"))
-    second, _ = _train("heaps", 0, None, tmp_path / "runs")
+    second, _ = _train("heaps", 0, None, "numpy", tmp_path / "runs")
     assert first != second
 
 
 @pytest.mark.usefixtures("recipes")
 def test_a_recipe_that_only_says_something_else_is_not(tmp_path: Path, recipes: Path) -> None:
-    first, _ = _train("heaps", 0, None, tmp_path / "runs")
+    first, _ = _train("heaps", 0, None, "numpy", tmp_path / "runs")
     path = recipes / "heaps.toml"
     path.write_text(path.read_text().replace("0.95", "0.96").replace("Three", "Four"))
     assert find_recipe("heaps").title == "Four heaps of points"
-    second, _ = _train("heaps", 0, None, tmp_path / "runs")
+    second, _ = _train("heaps", 0, None, "numpy", tmp_path / "runs")
     assert first == second
 
 
 @pytest.mark.usefixtures("recipes")
-def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
-    whole, _ = _train("heaps", 1, None, tmp_path / "whole")
-    trainer = start(find_recipe("heaps", ["training.seed=1"]), tmp_path / "runs")
+def test_an_interrupted_run_is_resumed(tmp_path: Path, engine: str) -> None:
+    whole, _ = _train("heaps", 1, None, engine, tmp_path / "whole")
+    changes = ["training.seed=1", f"training.engine={engine}"]
+    trainer = start(find_recipe("heaps", changes), tmp_path / "runs")
     while trainer.position.step < 15:
         trainer.advance(1)
         if trainer.position.step % trainer.steps_per_epoch == 0:
             trainer._end_epoch()
     assert trainer.run.status == "interrupted"
-    name, _ = _train("heaps", 1, None, tmp_path / "runs")
+    name, _ = _train("heaps", 1, None, engine, tmp_path / "runs")
     assert name == trainer.run.name
     assert [row["step"] for row in trainer.run.rows("resumed")] == [11]
     theirs = Run.open(whole, tmp_path / "whole").parameters("model")
@@ -164,13 +175,13 @@ def test_a_stopped_run_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(reproduce_module, "trainer_for", stopping)
     with pytest.raises(ByhandError) as caught:
-        _train("heaps", 2, None, tmp_path / "runs")
+        _train("heaps", 2, None, "numpy", tmp_path / "runs")
     assert str(caught.value) == ("heaps seed 2 was stopped; the same command goes on from here")
 
 
 @pytest.mark.usefixtures("recipes")
 def test_each_metric_is_read_from_the_run(tmp_path: Path) -> None:
-    name, _ = _train("heaps", 0, None, tmp_path / "runs")
+    name, _ = _train("heaps", 0, None, "numpy", tmp_path / "runs")
     run = Run.open(name, tmp_path / "runs")
     rows = run.rows("epoch")
     assert METRICS["best_test_accuracy"](run) == max(row["test_accuracy"] for row in rows)
@@ -195,7 +206,7 @@ def test_the_metrics_of_one_neuron_are_the_equations(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("recipes")
 def test_the_first_gradient_is_that_before_training(tmp_path: Path) -> None:
-    name, _ = _train("heaps", 0, None, tmp_path / "runs")
+    name, _ = _train("heaps", 0, None, "numpy", tmp_path / "runs")
     run = Run.open(name, tmp_path / "runs")
     trainer = start(run.recipe, tmp_path / "others")
     train = trainer.dataset.train
@@ -207,7 +218,8 @@ def test_the_first_gradient_is_that_before_training(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("recipes")
 def test_a_comparison_has_a_value_for_each_seed(tmp_path: Path) -> None:
-    runs = [Run(tmp_path / "runs" / _train("slow", s, None, tmp_path / "runs")[0]) for s in (0, 1)]
+    folder = tmp_path / "runs"
+    runs = [Run(folder / _train("slow", seed, None, "numpy", folder)[0]) for seed in (0, 1)]
     accuracy, gradient = _compare(find_recipe("slow"), runs)
     assert accuracy.published.metric == "best_validation_accuracy"
     assert accuracy.values == tuple(METRICS["best_validation_accuracy"](run) for run in runs)
@@ -229,6 +241,7 @@ def test_a_set_is_trained_over_seeds_and_kept() -> None:
     ]
     assert [len(c.values) for c in first] == [2, 2, 2]
     assert [c.inside for c in first] == [True, False, None]
+    assert [c.engine for c in first] == ["native"] * 3
     jobs = ["heaps seed 0", "slow seed 0", "heaps seed 1", "slow seed 1"]
     for number, (job, line) in enumerate(zip(jobs, said, strict=True), start=1):
         assert re.fullmatch(rf"{number}/4  {job}: \d+ s", line)
@@ -237,6 +250,27 @@ def test_a_set_is_trained_over_seeds_and_kept() -> None:
     assert reproduce("small", seeds=2, notify=said.append) == first
     assert all(line.endswith(": kept from an earlier run") for line in said)
     assert len(Run.all(Path("runs/reproduce-small"))) == 4
+
+
+@pytest.mark.usefixtures("recipes", "in_this_process")
+def test_the_engine_is_the_one_asked_for() -> None:
+    said: list[str] = []
+    compared = reproduce("small", seeds=1, engine="numpy", notify=said.append)
+    assert [c.engine for c in compared] == ["numpy"] * 3
+    assert len(said) == 2
+    runs = Run.all(Path("runs/reproduce-small"))
+    assert {run.recipe.training.engine for run in runs} == {"numpy"}
+
+
+@pytest.mark.usefixtures("recipes", "in_this_process", "no_native")
+def test_without_the_native_engine_it_is_numpy_which_is_said() -> None:
+    said: list[str] = []
+    compared = reproduce("small", seeds=1, notify=said.append)
+    assert [c.engine for c in compared] == ["numpy"] * 3
+    assert said[0] == f"training on numpy: {NO_NATIVE}"
+    with pytest.raises(InputError) as caught:
+        reproduce("small", seeds=1, engine="native", notify=said.append)
+    assert str(caught.value) == NO_NATIVE
 
 
 @pytest.mark.usefixtures("recipes", "in_this_process")

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from byhand import data
+from byhand import data, engines
 from byhand.clipping import ClipByGlobalNorm
 from byhand.data import Dataset, Split
+from byhand.engines import parity
 from byhand.errors import InputError, ShapeError
 from byhand.layers import Dropout
 from byhand.losses import BinaryCrossEntropyWithLogits
 from byhand.optimizers import Adam
 from byhand.regularizers import L2
-from byhand.schedules import Constant, Step
+from byhand.schedules import Constant, Cosine, Plan, Step
 from byhand.training import (
     Recipe,
     Run,
     find_recipe,
     load_data,
     read_recipe,
+    session,
     trained_program,
     trainer_for,
 )
 from byhand.training.recipe import DataTable, recipe_folder
-from byhand.training.session import compile_recipe
+from byhand.training.session import compare_engines, compile_recipe, preferred_engine, recipe_of
 
+from .conftest import NO_NATIVE
 from .tiny import heaps_recipe, start, write_recipe
 
 RECIPES = sorted(path.stem for path in recipe_folder().glob("*.toml"))
@@ -41,9 +45,11 @@ def digits(name: str) -> Dataset:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_builds_and_takes_a_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_recipe_builds_and_takes_a_step(
+    name: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(data, "load", digits)
-    trainer = trainer_for(find_recipe(name))
+    trainer = trainer_for(find_recipe(name).with_training(engine=engine))
     before = trainer.program.parameters()
     assert trainer.advance(1) == trainer.position.step == 1
     after = trainer.program.parameters()
@@ -75,6 +81,106 @@ def test_everything_that_a_recipe_says_arrives(tmp_path: Path) -> None:
     assert trainer.schedule == Step(2)
     assert trainer.program.parameters()["output.W"].dtype == np.float64
     assert trainer_for(heaps_recipe(tmp_path)).schedule == Constant()
+
+
+def test_the_engine_and_its_threads_arrive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, Any]] = []
+
+    def note(*arguments: Any, **options: Any) -> engines.Program:
+        given.append(options)
+        return real(*arguments, **options)
+
+    real = engines.compile
+    monkeypatch.setattr(engines, "compile", note)
+    trainer_for(heaps_recipe(tmp_path))
+    trainer_for(heaps_recipe(tmp_path, "training.engine=native", "training.threads=2"))
+    assert [(o["engine"], o["threads"]) for o in given] == [("numpy", None), ("native", 2)]
+
+
+@pytest.mark.usefixtures("no_native")
+def test_an_engine_that_cannot_run_here_is_named_before_any_data_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "load_data", lambda table: 1 / 0)
+    with pytest.raises(InputError) as caught:
+        trainer_for(heaps_recipe(tmp_path, "training.engine=native"))
+    assert str(caught.value) == NO_NATIVE
+    with pytest.raises(InputError) as caught:
+        compare_engines(heaps_recipe(tmp_path), 3)
+    assert str(caught.value) == f"nothing to compare NumPy with: {NO_NATIVE}"
+
+
+def test_a_run_is_taken_up_by_its_own_engine_or_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = heaps_recipe(tmp_path, "training.engine=native", "training.threads=2")
+    run = Run.create(recipe)
+    assert recipe_of(run) == recipe
+    assert recipe_of(run, "numpy", 1) == recipe.with_training(engine="numpy", threads=1)
+    reasons = {"native": NO_NATIVE}
+    monkeypatch.setattr(engines, "available", reasons.get)
+    with pytest.raises(InputError) as caught:
+        recipe_of(run)
+    assert str(caught.value) == (
+        f"run heaps was trained on native: {NO_NATIVE}; --engine numpy takes it too, for a run's "
+        "files are the same for all engines"
+    )
+    assert recipe_of(run, "numpy").training.engine == "numpy"
+    with pytest.raises(InputError) as caught:
+        recipe_of(run, "native")
+    assert str(caught.value) == NO_NATIVE
+
+
+def test_the_preferred_engine_is_native_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert preferred_engine() == ("native", None)
+    reasons = {"native": NO_NATIVE}
+    monkeypatch.setattr(engines, "available", reasons.get)
+    assert preferred_engine() == ("numpy", NO_NATIVE)
+
+
+def test_engines_are_compared_on_the_recipe_s_first_steps(tmp_path: Path) -> None:
+    recipe = heaps_recipe(
+        tmp_path,
+        "model.activation=tanh",
+        "model.dropout=0.3",
+        "optimizer={ name = 'momentum', learning_rate = 0.1 }",
+        "regularizer={ name = 'l2', strength = 0.1 }",
+        "schedule={ name = 'warm_up', steps = 10 }",
+    )
+    rows = compare_engines(recipe, 25)
+    assert {(row.engine, row.dtype) for row in rows} == {
+        ("native", "float64"),
+        ("native", "float32"),
+    }
+    assert all(row.agrees for row in rows)
+    kinds = {row.quantity for row in rows}
+    assert {"gradients of a step", "parameters after 25 steps"} <= kinds
+
+
+@pytest.mark.parametrize("batch_size", [72, 1000])
+def test_the_steps_compared_are_those_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    """Examples, batch size and learning rates are the trainer's; one step is an epoch here."""
+    recipe = heaps_recipe(
+        tmp_path, f"training.batch_size={batch_size}", "schedule={ name = 'cosine' }"
+    )
+    given: list[Any] = []
+    monkeypatch.setattr(parity, "compare", lambda *arguments: given.append(arguments) or [])
+    compare_engines(recipe, 4)
+    assert len(given) == 2
+    for dtype, (description, inputs, targets, size, rates, names) in zip(
+        ("float64", "float32"), given, strict=True
+    ):
+        trainer = trainer_for(recipe)
+        assert description.model.parameters["output.W"].dtype == dtype
+        assert (description.examples, size, names) == (72, batch_size, ["native"])
+        np.testing.assert_array_equal(inputs, trainer.dataset.train.inputs)
+        np.testing.assert_array_equal(targets, trainer.dataset.train.targets)
+        plan = Plan(1, recipe.training.epochs)
+        assert rates == [0.3 * Cosine().factor(step, plan) for step in range(4)]
 
 
 def test_data_comes_from_where_the_recipe_says(
@@ -183,8 +289,9 @@ def test_start_of_a_parameter_that_is_not_there_is_refused(tmp_path: Path) -> No
     )
 
 
-def test_a_trained_program_is_that_of_the_best_epoch(tmp_path: Path) -> None:
-    recipe = heaps_recipe(tmp_path, "training.epochs=6", "optimizer.learning_rate=1")
+def test_a_trained_program_is_that_of_the_best_epoch(tmp_path: Path, engine: str) -> None:
+    changes = ["training.epochs=6", "optimizer.learning_rate=1", f"training.engine={engine}"]
+    recipe = heaps_recipe(tmp_path, *changes)
     trainer = start(recipe, tmp_path / "runs")
     result = trainer.fit()
     assert 0 < result.best_epoch < 6
@@ -193,7 +300,9 @@ def test_a_trained_program_is_that_of_the_best_epoch(tmp_path: Path) -> None:
     dataset = load_data(recipe.data)
     evaluation = program.evaluate(dataset.test.inputs, dataset.test.targets)
     assert evaluation.loss == result.best["test_loss"]
-    assert trained_program(Run.open("heaps"), dataset).predict(dataset.test.inputs).shape == (9, 3)
+    for name in engines.ENGINES:
+        other = trained_program(Run.open("heaps"), dataset, name).predict(dataset.test.inputs)
+        np.testing.assert_allclose(other, program.predict(dataset.test.inputs), rtol=1e-5)
 
 
 def test_one_program_starts_where_another_of_the_same_seed_does(tmp_path: Path) -> None:

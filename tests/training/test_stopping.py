@@ -57,9 +57,11 @@ def send(number: int, at_step: int, times: int = 1) -> Callable[[Trainer], None]
     ids=["sgd", "adam"],
 )
 def test_a_stopped_run_goes_on_as_if_never_stopped(
-    tmp_path: Path, number: signal.Signals, optimizer: list[str]
+    tmp_path: Path, number: signal.Signals, optimizer: list[str], engine: str
 ) -> None:
-    recipe = heaps_recipe(tmp_path, "model.dropout=0.3", *optimizer)
+    recipe = heaps_recipe(
+        tmp_path, "model.dropout=0.3", f"training.engine={engine}", *optimizer
+    )
     whole = start(recipe, tmp_path / "runs", name="whole")
     whole.fit()
 
@@ -116,8 +118,8 @@ def test_a_second_sigterm_waits_for_the_step_like_the_first() -> None:
     assert trainer.fit().reason == "stopped"
 
 
-def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    recipe = heaps_recipe(tmp_path)
+def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path: Path, engine: str) -> None:
+    recipe = heaps_recipe(tmp_path, f"training.engine={engine}")
     whole = start(recipe, tmp_path / "runs")
     whole.fit()
     broken = start(recipe, tmp_path / "runs", Ear(send(signal.SIGINT, 15, times=2)))
@@ -131,20 +133,20 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     assert history(resumed.run) == history(whole.run)
 
 
-def test_in_a_thread_training_works_without_handlers() -> None:
+def test_in_a_thread_training_works_without_handlers(engine: str) -> None:
     found: list[Any] = []
 
     def look(trainer: Trainer) -> None:
         found.append(signal.getsignal(signal.SIGINT))
 
-    threaded = heaps_trainer(listeners=(Ear(look),))
+    threaded = heaps_trainer(heaps_program(engine=engine), listeners=(Ear(look),))
     results: list[Result] = []
     thread = threading.Thread(target=lambda: results.append(threaded.fit()))
     thread.start()
     thread.join()
     assert results[0].reason == "finished"
     assert set(found) == {signal.getsignal(signal.SIGINT)}
-    alone = heaps_program()
+    alone = heaps_program(engine=engine)
     heaps_trainer(alone).fit()
     assert_same(threaded.program, alone)
 

@@ -26,7 +26,9 @@ from byhand.training.observation import PROBE
 from .tiny import (
     BATCH,
     STEPS,
+    TRAIN,
     Ear,
+    assert_close,
     assert_same,
     heaps,
     heaps_data,
@@ -60,30 +62,33 @@ def by_hand(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_it_is_plain_sgd_over_shuffled_batches_the_last_one_short(dtype: str) -> None:
-    program = heaps_program(dtype=dtype, dropout=0.3)
+def test_it_is_plain_sgd_over_shuffled_batches_the_last_one_short(dtype: str, engine: str) -> None:
+    program = heaps_program(dtype=dtype, dropout=0.3, engine=engine)
     trainer = heaps_trainer(program)
     result = trainer.fit()
     peer = heaps_program(dtype=dtype, dropout=0.3)
     by_hand(peer, heaps_data(), epochs=4, rate=0.3)
-    assert_same(program, peer)
+    if engine == "numpy":
+        assert_same(program, peer)
+    else:
+        assert_close(program, peer)
     assert program.parameters()["output.W"].dtype == dtype
     assert trainer.steps_per_epoch == STEPS
     assert (result.reason, result.epochs, result.steps) == ("finished", 4, 4 * STEPS)
 
 
-def test_a_batch_larger_than_the_set_is_the_whole_set() -> None:
-    small, large = heaps_program(), heaps_program()
+def test_a_batch_larger_than_the_set_is_the_whole_set(engine: str) -> None:
+    small, large = heaps_program(engine=engine), heaps_program(engine=engine)
     assert heaps_trainer(small, batch_size=60).fit().steps == 4
     assert heaps_trainer(large, batch_size=1000).fit().steps == 4
     assert_same(small, large)
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.3), Adam(0.05)], ids=["sgd", "adam"])
-def test_a_seed_names_one_run(optimizer: SGD | Adam) -> None:
+def test_a_seed_names_one_run(optimizer: SGD | Adam, engine: str) -> None:
     def run(seed: int) -> tuple[Program, list[dict[str, Any]]]:
         ear = Ear()
-        program = heaps_program(optimizer, seed=seed, dropout=0.2)
+        program = heaps_program(optimizer, seed=seed, dropout=0.2, engine=engine)
         heaps_trainer(program, seed=seed, listeners=(ear,)).fit()
         return program, [{k: v for k, v in row.items() if k != "seconds"} for row in ear.rows]
 
@@ -100,8 +105,10 @@ def test_the_seed_of_the_order_matters_alone() -> None:
     assert (one.parameters()["output.W"] != two.parameters()["output.W"]).any()
 
 
-def at_pace(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Program, Ear]:
-    ear, program = Ear(), heaps_program(dropout=0.2)
+def at_pace(
+    seconds: float, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Program, Ear]:
+    ear, program = Ear(), heaps_program(dropout=0.2, engine=engine)
     trainer = heaps_trainer(program, listeners=(ear,))
     trainer.log_every = 13
     with monkeypatch.context() as patch:
@@ -111,11 +118,11 @@ def at_pace(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Program, E
 
 
 def test_nothing_depends_on_how_many_steps_are_taken_at_once(
-    monkeypatch: pytest.MonkeyPatch,
+    engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How many is decided by the clock, so otherwise no two runs would be the same."""
-    slow, slow_ear = at_pace(0, monkeypatch)
-    fast, fast_ear = at_pace(1000, monkeypatch)
+    slow, slow_ear = at_pace(0, engine, monkeypatch)
+    fast, fast_ear = at_pace(1000, engine, monkeypatch)
     assert slow_ear.calls.count("progress") == 4 * STEPS
     assert fast_ear.calls.count("progress") < 2 * STEPS
     assert_same(slow, fast)
@@ -124,8 +131,64 @@ def test_nothing_depends_on_how_many_steps_are_taken_at_once(
     assert slow_ear.rows == fast_ear.rows
 
 
-def test_neither_listeners_nor_a_run_folder_nor_observing_change_anything(tmp_path: Path) -> None:
-    recipe = heaps_recipe(tmp_path, "model.dropout=0.25")
+class Clock:
+    """Time as the program spends it: `seconds` for every step, and more for looking at one."""
+
+    def __init__(self, seconds: float, looking: float = 0.0) -> None:
+        self.now, self.seconds, self.looking = 0.0, seconds, looking
+        self.calls: list[int] = []
+
+    def slow_down(self, trainer: Trainer) -> None:
+        train, activations = trainer.program.train, trainer.program.activations
+
+        def timed(*arguments: Any) -> Any:
+            steps = len(arguments[-1])
+            self.calls.append(steps)
+            self.now += steps * self.seconds
+            return train(*arguments)
+
+        def looked(inputs: Any) -> Any:
+            self.now += self.looking
+            return activations(inputs)
+
+        trainer.program.train = timed
+        trainer.program.activations = looked
+
+
+def calls(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, log_every: int, epochs: int = 60
+) -> list[int]:
+    """How many steps the program was asked for at a time."""
+    monkeypatch.setattr(trainer_module.time, "perf_counter", lambda: clock.now)
+    trainer = heaps_trainer(batch_size=1, epochs=epochs)
+    trainer.log_every = log_every
+    clock.slow_down(trainer)
+    trainer.fit()
+    return clock.calls
+
+
+def test_a_call_is_short_enough_to_notice_ctrl_c_within_a_tenth_of_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = calls(monkeypatch, Clock(seconds=0.004), log_every=10**6, epochs=4)
+    assert found[:5] == [1, 2, 4, 8, 12]
+    assert max(found) * 0.004 <= trainer_module.PACE_SECONDS <= 0.05
+    assert found.count(12) > 10
+
+
+def test_an_observed_step_does_not_slow_the_others_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes much longer than they do, and says nothing of how long they take."""
+    found = calls(monkeypatch, Clock(seconds=1e-5, looking=0.02), log_every=50)
+    assert sum(found) == 60 * TRAIN
+    # From then on a call ends where an epoch does or where a step is observed, not before.
+    ends = sorted({*range(0, 3601, TRAIN), *range(0, 3601, 50), *range(49, 3601, 50)})
+    assert list(np.cumsum(found))[10:] == ends[-len(found) + 10 :]
+
+
+def test_neither_listeners_nor_a_run_folder_nor_observing_change_anything(
+    tmp_path: Path, engine: str
+) -> None:
+    recipe = heaps_recipe(tmp_path, "model.dropout=0.25", f"training.engine={engine}")
     loud = start(recipe, tmp_path / "runs", Ear(), Ear(), log_every=1)
     loud.fit()
     quiet = start(recipe, tmp_path / "runs", log_every=10**6)
@@ -148,11 +211,11 @@ def test_listeners_are_told_the_end_also_when_training_fails() -> None:
     assert ear.calls == ["start", "progress", "end"]
 
 
-def test_the_row_of_a_step() -> None:
+def test_the_row_of_a_step(engine: str) -> None:
     """Every number of it against a direct computation."""
     ear, data = Ear(), heaps_data()
     trainer = heaps_trainer(
-        heaps_program(dtype="float64", activation="tanh", dropout=0.3),
+        heaps_program(dtype="float64", activation="tanh", dropout=0.3, engine=engine),
         epochs=2,
         schedule=Cosine(),
         listeners=(ear,),
@@ -197,12 +260,12 @@ def test_the_row_of_a_step() -> None:
     }  # fmt: skip
 
 
-def test_accuracy_and_health_are_measured_on_a_probe_only() -> None:
+def test_accuracy_and_health_are_measured_on_a_probe_only(engine: str) -> None:
     train = heaps(2 * PROBE)
     wrong = np.where(np.arange(len(train)) < PROBE, train.targets, (train.targets + 1) % 3)
     data = replace(heaps_data(), train=Split(train.inputs, wrong))
     ear = Ear()
-    program = heaps_program(SGD(1e-9))
+    program = heaps_program(SGD(1e-9), engine=engine)
     trainer = Trainer(program, data, epochs=1, batch_size=64, listeners=(ear,))
     trainer.log_every = 4
     trainer.fit()

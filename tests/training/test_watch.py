@@ -172,9 +172,11 @@ def heard(trainer: Trainer, log_every: int = 2) -> dict[str, str]:
     return {row["about"]: row["message"] for row in rows}
 
 
-def line_trainer(rate: float, epochs: int = 4, activation: str = "tanh", **more: Any) -> Trainer:
+def line_trainer(
+    rate: float, epochs: int = 4, activation: str = "tanh", engine: str = "numpy", **more: Any
+) -> Trainer:
     model = mlp([2, 5, 1], activation=activation).initialize(0, "float32")
-    program = engines.compile(model, QuadraticCost(), SGD(rate))
+    program = engines.compile(model, QuadraticCost(), SGD(rate), engine=engine)
     return Trainer(program, line_data(), epochs=epochs, batch_size=8, **more)
 
 
@@ -253,8 +255,10 @@ def test_a_warning_is_not_repeated_by_a_resumed_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("log_every", [1, 1000], ids=["observed", "not observed"])
-def test_a_loss_that_is_not_a_number_ends_training_and_says_where(log_every: int) -> None:
-    trainer = line_trainer(100.0, activation="relu", epochs=50)
+def test_a_loss_that_is_not_a_number_ends_training_and_says_where(
+    log_every: int, engine: str
+) -> None:
+    trainer = line_trainer(100.0, activation="relu", epochs=50, engine=engine)
     trainer.log_every = log_every
     ear = Ear()
     trainer.listeners = (ear,)
@@ -270,8 +274,8 @@ def test_a_loss_that_is_not_a_number_ends_training_and_says_where(log_every: int
     assert ear.calls[-1] == "end"
 
 
-def test_inputs_that_are_not_numbers_are_blamed(tmp_path: Path) -> None:
-    trainer = start(heaps_recipe(tmp_path), tmp_path / "runs")
+def test_inputs_that_are_not_numbers_are_blamed(tmp_path: Path, engine: str) -> None:
+    trainer = start(heaps_recipe(tmp_path, f"training.engine={engine}"), tmp_path / "runs")
     inputs = trainer._train.inputs.copy()
     inputs[17, 2] = np.nan
     trainer._train = Split(inputs, trainer._train.targets)
@@ -289,9 +293,9 @@ def explained(program: Program, scale: float = 1.0) -> str:
     return explain_failure(program, scale * split.inputs, split.targets, 41, 0.25)
 
 
-def test_where_a_number_was_lost_is_named() -> None:
+def test_where_a_number_was_lost_is_named(engine: str) -> None:
     advice = "lower optimizer.learning_rate (now 0.25) or add [clipping]"
-    program = heaps_program()
+    program = heaps_program(engine=engine)
     parameters = program.parameters()
     program.set_parameters({**parameters, "output.W": parameters["output.W"] * np.nan})
     assert explained(program) == (
@@ -301,7 +305,7 @@ def test_where_a_number_was_lost_is_named() -> None:
     assert explained(program) == (
         f'loss is nan at step 42: the output of layer "hidden1" is not finite; {advice}'
     )
-    unfused = heaps_program(loss=CrossEntropy(), output="softmax")
+    unfused = heaps_program(loss=CrossEntropy(), output="softmax", engine=engine)
     unfused.set_parameters({name: 1000 * w for name, w in parameters.items()})
     assert explained(unfused) == (
         f"loss is infinite at step 42: the gradient of output.W is not finite; {advice}"

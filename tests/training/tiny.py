@@ -12,6 +12,7 @@ import numpy as np
 from byhand import engines
 from byhand.data import Dataset, Split
 from byhand.engines import Program
+from byhand.finite_differences import relative_error
 from byhand.losses import Loss, SoftmaxCrossEntropy
 from byhand.models import mlp
 from byhand.optimizers import SGD, Optimizer
@@ -72,10 +73,13 @@ def heaps_program(
     loss: Loss | None = None,
     dtype: str = "float32",
     seed: int = 0,
+    engine: str = "numpy",
     **model: Any,
 ) -> Program:
     network = mlp([4, 6, 3], **{"activation": "relu", **model}).initialize(seed, dtype)
-    return engines.compile(network, loss or SoftmaxCrossEntropy(), optimizer, seed=seed)
+    return engines.compile(
+        network, loss or SoftmaxCrossEntropy(), optimizer, seed=seed, engine=engine
+    )
 
 
 def heaps_trainer(program: Program | None = None, **arguments: Any) -> Trainer:
@@ -134,6 +138,19 @@ def assert_same(a: Program, b: Program) -> None:
         for name, value in one.items():
             assert value.dtype == other[name].dtype
             np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+def assert_close(a: Program, b: Program) -> None:
+    """The same parameters and optimizer state but for roundings, as two engines compute them."""
+    for one, other in (
+        (a.parameters(), b.parameters()),
+        (a.optimizer_state(), b.optimizer_state()),
+    ):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            assert value.dtype == other[name].dtype
+            bound = 1e-10 if value.dtype == np.float64 else 1e-5
+            assert relative_error(value, other[name]) < bound, name
 
 
 @dataclass

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from byhand import data
+from byhand.engines import ENGINES
 from byhand.training import Run
 from byhand.views import DoesNotApply, Subject
 
@@ -42,3 +43,10 @@ def test_nothing_is_loaded_for_a_run_without_an_epoch(
     monkeypatch.setattr(data, "table", None)
     with pytest.raises(DoesNotApply, match="a finished epoch is needed"):
         _ = Subject(untrained).dataset
+
+
+def test_any_engine_gives_the_same_outputs(run: Run, subject: Subject) -> None:
+    others = [Subject(run, engine=engine) for engine in ENGINES]
+    assert len({type(other.program) for other in others}) == len(ENGINES)
+    for other in others:
+        np.testing.assert_allclose(other.test_outputs, subject.test_outputs, rtol=1e-5)

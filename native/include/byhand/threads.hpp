@@ -27,6 +27,8 @@ class Team {
     for (auto& member : members_) member.join();
   }
 
+  int size() const { return threads_; }
+
   /// Calls body(item, member) for each item from 0 to count - 1; member is below the number of
   /// threads.
   /// With `shared` false the calling thread does them all, in order.

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import byhand
-from byhand.cli import data, predict, recipes, reproduce, resume, runs, show, tour, train
+from byhand.cli import data, parity, predict, recipes, reproduce, resume, runs, show, tour, train
 from byhand.cli.errors import Verbs
 from byhand.cli.say import show_log
 
@@ -53,6 +53,7 @@ app.command()(runs.runs)
 app.command()(show.show)
 app.command()(predict.predict)
 app.command()(reproduce.reproduce)
+app.command()(parity.parity)
 app.add_typer(data.app, name="data")
 
 

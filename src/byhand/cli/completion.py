@@ -1,4 +1,4 @@
-"""What the shell offers when Tab is pressed."""
+"""Arguments and options that several verbs share, and what the shell offers for them at Tab."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+
+from byhand.errors import InputError, nearest
 
 
 def recipe_names(incomplete: str) -> list[str]:
@@ -20,6 +22,24 @@ def run_names(incomplete: str) -> list[str]:
     return _matching((path.parent.name for path in ROOT.glob("*/config.toml")), incomplete)
 
 
+def engine_names(incomplete: str) -> list[str]:
+    from byhand.engines import ENGINES
+
+    return _matching(ENGINES, incomplete)
+
+
+def _known_engine(name: str | None) -> str | None:
+    """Refuse an engine that there is not, before anything is read or loaded."""
+    if name is None:
+        return None
+    from byhand.engines import ENGINES
+
+    if name not in ENGINES:
+        advice = nearest(name, ENGINES, f"there is {', '.join(ENGINES)}")
+        raise InputError(f"no engine {name!r}; {advice}")
+    return name
+
+
 RunName = Annotated[
     str,
     typer.Argument(
@@ -29,6 +49,24 @@ RunName = Annotated[
         show_default=False,
     ),
 ]
+RecipeName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A name that `byhand recipes` lists, or a .toml file.",
+        autocompletion=recipe_names,
+        show_default=False,
+    ),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        help="What runs the model: numpy or native.",
+        callback=_known_engine,
+        autocompletion=engine_names,
+    ),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="At most; otherwise one per core.")]
 
 
 def _matching(names: Iterable[str], start: str) -> list[str]:

@@ -69,11 +69,11 @@ def published(run: Run) -> list[dict[str, Any]]:
 
 
 def _changed(recipe: Recipe) -> bool:
-    """Whether a recipe that comes with byhand was changed in more than its seed."""
+    """Whether a recipe that comes with byhand was changed in more than its seed and engine."""
     from byhand.training import all_recipes
 
     original = next((known for known in all_recipes() if known.title == recipe.title), recipe)
-    aside = {"training": {"seed", "engine"}}
+    aside = {"training": {"seed", "engine", "threads"}}
     return original.model_dump(exclude=aside) != recipe.model_dump(exclude=aside)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byhand.cli.completion import RunName
+from byhand.cli.completion import Engine, RunName
 from byhand.cli.say import percent, print_facts, print_json
 from byhand.errors import InputError
 
@@ -27,6 +27,7 @@ def predict(
             metavar="IMAGE", help="Pictures of any size, dark on light or not.", show_default=False
         ),
     ],
+    engine: Engine = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """Ask a trained network what pictures show.
@@ -35,11 +36,12 @@ def predict(
     output for it; with the softmax these are probabilities that sum to 1.
     """
     from byhand.training import Run, load_data, trained_program
+    from byhand.training.session import recipe_of
     from byhand.views import terminal
 
     found = Run.open(run)
-    dataset = load_data(found.recipe.data)
-    program = trained_program(found, dataset)
+    dataset = load_data(recipe_of(found, engine).data)
+    program = trained_program(found, dataset, engine)
     said = []
     for path in images:
         pixels, notes = _prepare(path, dataset)

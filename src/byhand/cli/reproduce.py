@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from byhand.cli.completion import Engine
 from byhand.cli.errors import INTERRUPTED
 from byhand.cli.outcome import in_words
 from byhand.cli.say import complain, print_json, print_table
@@ -25,12 +26,13 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer epochs and seeds; figures are not judged.")
     ] = False,
+    engine: Engine = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """Set published figures beside ours.
 
-    Trains every recipe of a set over several seeds, one process per core. Stopped and started
-    again, it goes on where it was.
+    Trains every recipe of a set over several seeds, one process per core, on the native engine
+    where it can run. Stopped and started again, it goes on where it was.
     """
     from byhand.training import reproduce as room
 
@@ -40,6 +42,7 @@ def reproduce(
             set_name,
             seeds=count,
             quick=quick,
+            engine=engine,
             notify=lambda line: print(line, file=sys.stderr, flush=True),
         )
     except KeyboardInterrupt:
@@ -54,7 +57,8 @@ def reproduce(
         right=("published", "time"),
     )
     over = f"over {count} seeds" if count > 1 else "of one seed"
-    print(f"ours is the mean ± standard deviation {over}; time is the mean training time of a run")
+    print(f"ours is the mean ± standard deviation {over} on the {compared[0].engine} engine;")
+    print("time is the mean training time of a run")
     if any(comparison.shortened for comparison in compared):
         print(f"--quick: runs of {room.QUICK_EPOCHS} epochs at most; longer ones are not judged")
 
@@ -76,6 +80,7 @@ def _plain(c: Comparison) -> dict[str, Any]:
     return {
         "recipe": c.recipe.name,
         **c.published.model_dump(),
+        "engine": c.engine,
         "values": c.values,
         "mean": c.mean,
         "deviation": c.deviation,

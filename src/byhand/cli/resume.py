@@ -6,17 +6,20 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.completion import RunName
+from byhand.cli.completion import Engine, RunName, Threads
 from byhand.errors import ByhandError
 
 
 def resume(
     run: RunName,
+    engine: Engine = None,
+    threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Go on with a run that was stopped or killed."""
+    """Go on with a run that was stopped or killed, on its own engine or on another."""
     from byhand.cli.fit import leave_if_stopped, listeners, say, show_end
     from byhand.training import Run, trainer_for
+    from byhand.training.session import recipe_of
 
     found = Run.open(run)
     status = found.status
@@ -28,7 +31,7 @@ def resume(
     else:
         with found.locked():
             told = listeners(as_json, (found.folder / "tensorboard").is_dir())
-            trainer = trainer_for(found.recipe, found, told)
+            trainer = trainer_for(recipe_of(found, engine, threads), found, told)
             trainer.resume()
             steps = f"step {trainer.position.step} of {trainer.total_steps}"
             say(f"run {found.name} goes on from {steps}", as_json)

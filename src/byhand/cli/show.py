@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.completion import RunName
+from byhand.cli.completion import Engine, RunName
 from byhand.cli.say import print_facts, print_json
 
 
@@ -16,6 +16,7 @@ def show(
         list[str] | None,
         typer.Option("--view", metavar="NAME", help="Draw this figure only; may be repeated."),
     ] = None,
+    engine: Engine = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say how a run went, and draw its figures into its folder."""
@@ -27,7 +28,7 @@ def show(
     said = outcome(found) | {"published": published(found)}
     if not as_json:
         print_facts(facts(said))
-    paths = views.show(found, names)
+    paths = views.show(found, names, engine=engine)
     if as_json:
         print_json({**said, "figures": [str(path) for path in paths]})
     else:

@@ -6,20 +6,13 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.completion import recipe_names
+from byhand.cli.completion import Engine, RecipeName, Threads
 
 
 def train(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECIPE",
-            help="A name that `byhand recipes` lists, or a .toml file.",
-            autocompletion=recipe_names,
-            show_default=False,
-        ),
-    ],
-    engine: Annotated[str | None, typer.Option(help="What runs the model: numpy.")] = None,
+    recipe: RecipeName,
+    engine: Engine = None,
+    threads: Threads = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     changes: Annotated[
@@ -45,7 +38,7 @@ def train(
     from byhand.cli.fit import fit, show_end
     from byhand.training import find_recipe
 
-    flags = {"engine": engine, "epochs": epochs, "seed": seed}
+    flags = {"engine": engine, "threads": threads, "epochs": epochs, "seed": seed}
     given = [f"training.{key}={value}" for key, value in flags.items() if value is not None]
     found = find_recipe(recipe, [*(changes or ()), *given])
     run = fit(found, name, tensorboard=tensorboard, as_json=as_json)

@@ -3,6 +3,8 @@ knows which engine is behind it."""
 
 from __future__ import annotations
 
+import importlib
+
 from byhand.clipping import Clipping
 from byhand.engines.program import Description, Evaluation, Program, answers
 from byhand.errors import InputError
@@ -21,20 +23,22 @@ def available(engine: str) -> str | None:
     if engine != "native":
         return None
     try:
-        import byhand.engines._native
+        importlib.import_module("byhand.engines._native")
     except ImportError as error:
         return _why_not_native(error)
     return None
 
 
 def _why_not_native(error: ImportError) -> str:
-    again = "and install byhand again with pip install --force-reinstall --no-deps"
     if isinstance(error, ModuleNotFoundError):
         return (
-            "the native engine was not built when byhand was installed: install a C++20 compiler "
-            f"(such as g++ or clang++) {again}; engine numpy runs without"
+            "the native engine was not built when byhand was installed: put a C++20 compiler "
+            "(g++ or clang++) on the PATH and install byhand again; engine numpy runs without"
         )
-    return f"the native engine cannot be loaded: {error}; {again[4:]}, or use engine numpy"
+    return (
+        f"the native engine cannot be loaded: {error}; install byhand again on this machine, "
+        f"or use engine numpy"
+    )
 
 
 def compile(

@@ -48,6 +48,7 @@ class NativeProgram:
         self._symbols = description.optimizer.state_names
         self._core: Any = None
         self._example: Shape | None = None
+        self._outputs = 0
         _refuse_what_has_no_twin(description)
 
     def parameters(self) -> dict[str, Array]:
@@ -110,7 +111,11 @@ class NativeProgram:
         self._check_targets(targets, len(inputs))
         x, t = self._converted(inputs, targets)
         objective: float = core.gradients(x, t, step)
-        return objective, self._pull(core.gradient)
+        found = self._pull(core.gradient)
+        # From the last layer to the first, as the chain rule goes.
+        layers = reversed(self.description.model.layers)
+        names = [f"{layer.name}.{symbol}" for layer in layers for symbol in layer.parameter_names]
+        return objective, {name: found[name] for name in names}
 
     def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
         core = self._core_for(inputs)
@@ -120,7 +125,9 @@ class NativeProgram:
         return Evaluation(loss, right / len(x) if are_labels(targets) else None)
 
     def predict(self, inputs: Array) -> Array:
-        y: Array = self._core_for(inputs).predict(np.ascontiguousarray(inputs, self.dtype))
+        core = self._core_for(inputs)
+        y = np.empty((len(inputs), self._outputs), self.dtype)
+        core.predict(np.ascontiguousarray(inputs, self.dtype), y)
         return y
 
     def activations(self, inputs: Array) -> dict[str, Array]:
@@ -160,7 +167,7 @@ class NativeProgram:
         Raises      ShapeError where the model does not take them
         """
         d = self.description
-        d.model.output_shape(example)
+        self._outputs = math.prod(d.model.output_shape(example))
         if self._core is not None:
             self._state = self.optimizer_state()
             d.model.set_parameters(self.parameters())

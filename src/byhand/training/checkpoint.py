@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,16 @@ class Position:
         """The first epoch with the best score, counted from 1; 0 before any."""
         return self.scores.index(max(self.scores)) + 1 if self.scores else 0
 
-    def add_loss(self, loss: float) -> None:
-        """Count the loss of one more step."""
-        self.epoch_loss_sum += loss
-        self.epoch_loss_steps += 1
-        self.row_loss_sum += loss
-        self.row_loss_steps += 1
+    def add_losses(self, losses: Sequence[float]) -> None:
+        """Count the losses of further steps, one by one: a sum of sums would depend on how many
+        steps are taken at once."""
+        epoch, row = self.epoch_loss_sum, self.row_loss_sum
+        for loss in losses:
+            epoch += loss
+            row += loss
+        self.epoch_loss_sum, self.row_loss_sum = epoch, row
+        self.epoch_loss_steps += len(losses)
+        self.row_loss_steps += len(losses)
 
     def take_row_loss(self) -> float:
         mean = self.row_loss_sum / self.row_loss_steps

@@ -104,13 +104,18 @@ class ModelTable(Table):
 
 
 class TrainingTable(Table):
-    """How long, in what order, and what decides the best epoch."""
+    """How long, in what order, what runs it, and what decides the best epoch.
+
+    engine      one of `engines.ENGINES`
+    threads     at most this many; None: one per core, where the work is large
+    """
 
     epochs: Positive
     batch_size: Positive
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     dtype: Literal["float32", "float64"] = "float32"
-    engine: Literal["numpy"] = "numpy"
+    engine: Literal["numpy", "native"] = "numpy"
+    threads: Positive | None = None
     monitor: Literal["validation", "test"] = "validation"
     patience: Positive | None = None
 
@@ -169,6 +174,11 @@ class Recipe(Table):
         if self.loss in LOSSES_OF_SCORES and output is not None:
             raise ValueError(f'loss "{self.loss}" takes plain scores: leave model.output out')
         return self
+
+    def with_training(self, **entries: Any) -> Recipe:
+        """The recipe with other entries in its table [training]; None leaves an entry as it is."""
+        given = {key: value for key, value in entries.items() if value is not None}
+        return self.model_copy(update={"training": self.training.model_copy(update=given)})
 
     def to_toml(self) -> str:
         """The recipe as a file that `read_recipe` reads back to an equal one."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,26 +20,34 @@ from byhand.errors import ByhandError, InputError
 from byhand.training.environment import THREADS
 from byhand.training.recipe import Published, Recipe, all_recipes, find_recipe
 from byhand.training.run import ROOT, Run
-from byhand.training.session import compile_recipe, load_data, trainer_for
+from byhand.training.session import (
+    compile_recipe,
+    load_data,
+    preferred_engine,
+    require,
+    trainer_for,
+)
 
 QUICK_EPOCHS = 3
 QUICK_SEEDS = 2
 SEEDS = 5
 GRADIENT_EXAMPLES = 1000
-Job = tuple[str, int, int | None, Path]
-"""Arguments of `_train`: recipe, seed, epochs where they are cut, folder."""
+Job = tuple[str, int, int | None, str, Path]
+"""Arguments of `_train`: recipe, seed, epochs where they are cut, engine, folder."""
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One published figure and ours, one value per seed.
 
+    engine      that the runs were trained on
     shortened   whether the runs had fewer epochs than the recipe asks for, so that the figure is
                 shown but not judged
     """
 
     recipe: Recipe
     published: Published
+    engine: str
     values: tuple[float, ...]
     seconds: float
     shortened: bool
@@ -112,21 +121,28 @@ def reproduce(
     *,
     seeds: int = SEEDS,
     quick: bool = False,
+    engine: str | None = None,
     root: Path = ROOT,
     notify: Callable[[str], None] = print,
 ) -> list[Comparison]:
     """Train every recipe of a set with seeds 0, 1, …, and compare.
 
-    The runs are kept under `root`/reproduce-SET: what is finished there is used again, what was
-    interrupted is resumed. One process per core, each with a single thread for the matrix products.
-    `quick` cuts each run to QUICK_EPOCHS epochs.
+    The runs are kept under `root`/reproduce-SET, those of each engine for themselves: what is
+    finished there is used again, what was interrupted is resumed. One process per core, each with a
+    single thread. `quick` cuts each run to QUICK_EPOCHS epochs. Without an `engine` it is the
+    native one, or NumPy where that cannot run.
     """
     if seeds < 1:
         raise InputError(f"--seeds is at least 1, found {seeds}")
     folder = root / f"reproduce-{set_name}"
     recipes = recipes_of(set_name)
+    if engine is None:
+        engine, reason = preferred_engine()
+        if reason:
+            notify(f"training on {engine}: {reason}")
+    require(engine)
     jobs = [
-        (recipe.name, seed, QUICK_EPOCHS if quick else None, folder)
+        (recipe.name, seed, QUICK_EPOCHS if quick else None, engine, folder)
         for seed in range(seeds)
         for recipe in recipes
     ]
@@ -187,11 +203,13 @@ def _leave_ctrl_c_to_training() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _train(name: str, seed: int, epochs: int | None, folder: Path) -> tuple[str, str]:
+def _train(
+    name: str, seed: int, epochs: int | None, engine: str, folder: Path
+) -> tuple[str, str]:
     """Train one recipe with one seed, or find it trained: the run's name and a line about it."""
-    recipe = find_recipe(name, [f"training.seed={seed}"])
+    recipe = find_recipe(name).with_training(seed=seed, engine=engine, threads=1)
     if epochs is not None and epochs < recipe.training.epochs:
-        recipe = find_recipe(name, [f"training.seed={seed}", f"training.epochs={epochs}"])
+        recipe = recipe.with_training(epochs=epochs)
     run = next((run for run in Run.all(folder) if _same(run.recipe, recipe)), None)
     run = run or Run.create(recipe, None, folder)
     if run.status == "finished":
@@ -207,17 +225,19 @@ def _train(name: str, seed: int, epochs: int | None, folder: Path) -> tuple[str,
 
 
 def _same(one: Recipe, other: Recipe) -> bool:
-    """Whether two recipes train the same; what they say about it may differ."""
-    said = {"title", "set", "published"}
-    return one.model_dump(exclude=said) == other.model_dump(exclude=said)
+    """Whether two recipes train the same; what they say about it, and the threads, may differ."""
+    aside: dict[str, Any] = {"title": True, "set": True, "published": True, "training": {"threads"}}
+    return one.model_dump(exclude=aside) == other.model_dump(exclude=aside)
 
 
 def _compare(recipe: Recipe, runs: Sequence[Run]) -> list[Comparison]:
     seconds = statistics.fmean(_epochs(run, "seconds")[-1] for run in runs)
-    shortened = runs[0].recipe.training.epochs < recipe.training.epochs
-    return [
-        Comparison(
-            recipe, published, tuple(METRICS[published.metric](r) for r in runs), seconds, shortened
+    training = runs[0].recipe.training
+    shortened = training.epochs < recipe.training.epochs
+    comparisons = []
+    for published in recipe.published:
+        values = tuple(METRICS[published.metric](run) for run in runs)
+        comparisons.append(
+            Comparison(recipe, published, training.engine, values, seconds, shortened)
         )
-        for published in recipe.published
-    ]
+    return comparisons

@@ -1,4 +1,5 @@
-"""From a recipe to a trainer that is ready to go, new or resumed."""
+"""From a recipe to what it describes: a program, a trainer that is ready to go, and the same steps
+on every engine."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import numpy as np
 
 from byhand import data, engines
 from byhand.data import Dataset, Split
+from byhand.engines import parity
 from byhand.errors import InputError
+from byhand.schedules import Plan, Schedule
 from byhand.training import parts
 from byhand.training.recipe import DataTable, Recipe
 from byhand.training.run import Run
@@ -56,6 +59,7 @@ def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
         examples=len(dataset.train),
         seed=training.seed,
         engine=training.engine,
+        threads=training.threads,
     )
 
 
@@ -84,7 +88,11 @@ def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
 def trainer_for(
     recipe: Recipe, run: Run | None = None, listeners: tuple[Listener, ...] = ()
 ) -> Trainer:
-    """A trainer at the recipe's first step."""
+    """A trainer at the recipe's first step.
+
+    Raises      InputError where the recipe's engine cannot run here, before any data is loaded.
+    """
+    require(recipe.training.engine)
     dataset = load_data(recipe.data)
     training = recipe.training
     return Trainer(
@@ -93,7 +101,7 @@ def trainer_for(
         epochs=training.epochs,
         batch_size=training.batch_size,
         seed=training.seed,
-        schedule=parts.build(recipe.schedule or {"name": "constant"}, parts.SCHEDULES),
+        schedule=_schedule(recipe),
         monitor=training.monitor,
         patience=training.patience,
         run=run,
@@ -101,9 +109,71 @@ def trainer_for(
     )
 
 
-def trained_program(run: Run, dataset: Dataset | None = None) -> engines.Program:
+def _schedule(recipe: Recipe) -> Schedule:
+    schedule: Schedule = parts.build(recipe.schedule or {"name": "constant"}, parts.SCHEDULES)
+    return schedule
+
+
+def require(engine: str) -> None:
+    """Raises      InputError where the engine cannot run here; it says why, and what to do."""
+    if reason := engines.available(engine):
+        raise InputError(reason)
+
+
+def preferred_engine() -> tuple[str, str | None]:
+    """The fastest engine that runs here, and why it is not the native one, where it is not."""
+    reason = engines.available("native")
+    return ("native" if reason is None else "numpy"), reason
+
+
+def recipe_of(run: Run, engine: str | None = None, threads: int | None = None) -> Recipe:
+    """The run's recipe on the engine that it was trained on, or on the one that is asked for.
+
+    Raises      InputError where that engine cannot run here, before any data is loaded.
+    """
+    own = run.recipe
+    if engine is None and (reason := engines.available(own.training.engine)):
+        raise InputError(
+            f"run {run.name} was trained on {own.training.engine}: {reason}; "
+            "--engine numpy takes it too, for a run's files are the same for all engines"
+        )
+    recipe = own.with_training(engine=engine, threads=threads)
+    require(recipe.training.engine)
+    return recipe
+
+
+def trained_program(
+    run: Run, dataset: Dataset | None = None, engine: str | None = None
+) -> engines.Program:
     """The run's program with the parameters of its best epoch, to evaluate and predict with."""
-    recipe = run.recipe
+    recipe = recipe_of(run, engine)
     program = compile_recipe(recipe, dataset or load_data(recipe.data))
     program.set_parameters(run.parameters("best"))
     return program
+
+
+def compare_engines(recipe: Recipe, steps: int) -> list[parity.Row]:
+    """The recipe's first steps, at the learning rates of its schedule, on every engine that runs
+    here beside NumPy, in float64 and in float32.
+
+    Raises      InputError where no engine but NumPy runs here, before any data is loaded.
+    """
+    others = {name: engines.available(name) for name in engines.ENGINES if name != parity.REFERENCE}
+    names = [name for name, reason in others.items() if reason is None]
+    if not names:
+        raise InputError(f"nothing to compare NumPy with: {'; '.join(map(str, others.values()))}")
+    dataset = load_data(recipe.data)
+    train, training = dataset.train, recipe.training
+    steps_per_epoch = math.ceil(len(train) / training.batch_size)
+    plan = Plan(steps_per_epoch, training.epochs * steps_per_epoch)
+    rows: list[parity.Row] = []
+    for dtype in parity.DTYPES:
+        # Its program's description is what all engines compile.
+        as_written = recipe.with_training(dtype=dtype, engine=parity.REFERENCE)
+        description = compile_recipe(as_written, dataset).description
+        base = description.optimizer.learning_rate
+        rates = [base * factor for factor in _schedule(recipe).factors(0, steps, plan)]
+        rows += parity.compare(
+            description, train.inputs, train.targets, training.batch_size, rates, names
+        )
+    return rows

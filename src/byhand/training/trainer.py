@@ -32,7 +32,8 @@ from byhand.training.watch import Watch, explain_failure
 LOGS_PER_EPOCH = 20
 STEPS_PER_LOG = 50
 AUTOSAVE_SECONDS = 60.0
-PACE_SECONDS = 0.2
+PACE_SECONDS = 0.05
+"""How long the program may train before the loop looks up: Ctrl-C is noticed within twice that."""
 
 
 class Listener(Protocol):
@@ -160,8 +161,10 @@ class Trainer:
             steps = self.advance(pace)
             took = time.perf_counter() - began
             self.position.seconds += took
-            # Short enough calls for the progress bar and Ctrl-C; the results do not depend on it.
-            pace = max(1, min(2 * pace, int(steps * PACE_SECONDS / max(took, 1e-9))))
+            # The results do not depend on it. An observed step is no measure of the others: most of
+            # its time is spent on looking.
+            if self.position.step % self.log_every:
+                pace = max(1, min(2 * pace, int(steps * PACE_SECONDS / max(took, 1e-9))))
             for listener in self.listeners:
                 listener.progress(self)
             if self.position.step % self.steps_per_epoch == 0:
@@ -205,16 +208,14 @@ class Trainer:
         order = self._order()[first : first + count * self.batch_size]
         plan = self._plan()
         base = self.program.description.optimizer.learning_rate
-        rates = [base * self.schedule.factor(step + k, plan) for k in range(count)]
+        rates = [base * factor for factor in self.schedule.factors(step, count, plan)]
         losses = self.program.train(
             self._train.inputs, self._train.targets, order, self.batch_size, step, rates
         )
         finite = losses[np.isfinite(losses)]
-        # One by one: a sum of sums would depend on how many steps are taken at once.
         if step == 0 and len(finite):
             self.position.first_loss = float(finite[0])
-        for loss in finite.tolist():
-            self.position.add_loss(loss)
+        self.position.add_losses(finite.tolist())
         self.position.step += len(finite)
         if len(finite) < len(losses):
             self._fail(order[len(finite) * self.batch_size :], rates[len(finite)])

@@ -44,19 +44,21 @@ def show(
     names: Sequence[str] | None = None,
     folder: Path | None = None,
     dataset: Dataset | None = None,
+    engine: str | None = None,
 ) -> list[Path]:
     """Draw views of a run as PNG files, and return where they are.
 
     names       of `VIEWS`; without names, all that apply to this run
     folder      where the files go; the run's figures/ by default
     dataset     the run's data set, where it is loaded already
+    engine      what runs the network; the engine it was trained on by default
     Raises      InputError for an unknown name, or for a named view that does not apply.
     """
     for name in names or ():
         if name not in VIEWS:
             advice = nearest(name, VIEWS, f"there is {', '.join(VIEWS)}")
             raise InputError(f"no view {name!r}; {advice}")
-    subject = Subject(run, dataset)
+    subject = Subject(run, dataset, engine)
     paths = []
     for name in names or VIEWS:
         try:

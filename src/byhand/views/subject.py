@@ -25,11 +25,15 @@ class DoesNotApply(InputError):
 
 
 class Subject:
-    """A run, and what a view may ask of it. `dataset` is the run's own, where it is at hand."""
+    """A run, and what a view may ask of it. `dataset` is the run's own, where it is at hand, and
+    `engine` what runs the network, where it is not the engine it was trained on."""
 
-    def __init__(self, run: Run, dataset: Dataset | None = None) -> None:
+    def __init__(
+        self, run: Run, dataset: Dataset | None = None, engine: str | None = None
+    ) -> None:
         self.run = run
         self._dataset = dataset
+        self._engine = engine
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -65,7 +69,7 @@ class Subject:
     @cached_property
     def program(self) -> Program:
         """The program with the parameters of the best epoch."""
-        return trained_program(self.run, self.dataset)
+        return trained_program(self.run, self.dataset, self._engine)
 
     @property
     def about(self) -> str:

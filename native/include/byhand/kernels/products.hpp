@@ -58,22 +58,29 @@ class Products {
 
   /// z = x W + b
   void affine(ConstView<T> x, ConstView<T> W, ConstView<T> b, View<T> z) {
-    multiply(x, W.cols(), b.data(), z, [&](Index j, Index vectors, T* packed) {
+    const Index across = x.rows() == 1 ? kernels::kRowVectors : kernels::kTileVectors;
+    multiply(x, W.cols(), across, b.data(), z, [&](Index j, Index vectors, Index next, T* packed) {
       // Few examples: W is read hardly more often than it would be for packing it.
       if (x.rows() <= 2 * kernels::kTileRows) return Right{W.data() + j, W.outerStride()};
       for (Index k = 0; k < W.rows(); ++k) {
         const T* from = W.data() + k * W.outerStride() + j;
-        std::copy_n(from, vectors * width<T>, packed + k * kernels::tile_columns<T>);
+        T* to = packed + k * kernels::tile_columns<T>;
+        for (Index v = 0; v < vectors * width<T>; v += width<T>) {
+          Lane<T>(to + v) = ConstLane<T>(from + v);
+        }
       }
-      return Right{packed, kernels::tile_columns<T>};
+      return Right{packed, kernels::tile_columns<T>, W.data() + next, W.outerStride(),
+                   next < W.cols() ? W.rows() : 0};
     });
   }
 
   /// dx = dz Wᵀ
   void times_transposed(ConstView<T> dz, ConstView<T> W, View<T> dx) {
-    multiply(dz, W.rows(), nullptr, dx, [&](Index i, Index vectors, T* packed) {
+    multiply(dz, W.rows(), kernels::kTileVectors, nullptr, dx, [&](Index i, Index vectors, Index next, T* packed) {
       for (Index v = 0; v < vectors; ++v) transpose(W, i + v * width<T>, packed + v * width<T>);
-      return Right{packed, kernels::tile_columns<T>};
+      const Index left = std::max<Index>(0, W.rows() - next) * W.outerStride();
+      return Right{packed, kernels::tile_columns<T>, W.data() + next * W.outerStride(),
+                   kernels::tile_columns<T>, left / kernels::tile_columns<T>};
     });
   }
 
@@ -84,17 +91,19 @@ class Products {
   template <class Receive>
   void transposed_times(ConstView<T> x, ConstView<T> dz, ConstView<T> W, Receive&& receive) {
     using kernels::tile_columns;
-    run(panels(dz.cols()), x.size() * dz.cols(), [&](Index panel, int) {
+    const bool shared = x.size() * dz.cols() >= kSharedWork;
+    team_.run(panels(dz.cols(), kernels::kTileVectors), shared, [&](Index panel, int) {
       const Index j = panel * tile_columns<T>;
-      const Index vectors = vectors_from(j, dz.cols());
+      const Index vectors = vectors_from(j, dz.cols(), kernels::kTileVectors);
       for (Index i = 0, rows; i < x.cols(); i += rows) {
         rows = kernels::next_rows(x.cols() - i);
-        if (x.rows() >= kFetchDepth) fetch(W, i, j, rows, vectors);
+        const Index soon_rows = x.rows() >= kFetchDepth ? rows : 0;
         alignas(64) T sums[kernels::kTileRows * tile_columns<T>];
         kernels::run_tile<T, kernels::Left::transposed>(
             rows, vectors,
             {x.data() + i, x.outerStride(), dz.data() + j, dz.outerStride(), x.rows(), nullptr,
-             sums, tile_columns<T>});
+             sums, tile_columns<T>,
+             W.data() + i * W.outerStride() + j, W.outerStride(), soon_rows});
         receive(i, j,
                 ConstView<T>(sums, rows, vectors * width<T>,
                              Eigen::OuterStride<>(tile_columns<T>)));
@@ -117,45 +126,41 @@ class Products {
   struct Right {
     const T* b;
     Index stride;
+    // Where the next panel will be read from: rows that the caches are asked for meanwhile.
+    const T* soon = nullptr;
+    Index soon_stride = 0;
+    Index soon_rows = 0;
   };
 
-  /// Asks the caches for a block of W.
-  static void fetch(ConstView<T> W, Index i, Index j, Index rows, Index vectors) {
-    for (Index r = 0; r < rows; ++r) {
-      for (Index v = 0; v < vectors; ++v) {
-        Eigen::internal::prefetch(W.data() + (i + r) * W.outerStride() + j + v * width<T>);
-      }
-    }
+  /// How many panels of `across` vectors cover so many columns.
+  static Index panels(Index columns, Index across) {
+    return (columns + across * width<T> - 1) / (across * width<T>);
   }
 
-  static Index panels(Index columns) {
-    return (columns + kernels::tile_columns<T> - 1) / kernels::tile_columns<T>;
+  /// How many vectors the panel from column j on has.
+  static Index vectors_from(Index j, Index columns, Index across) {
+    return std::min(across, (columns - j + width<T> - 1) / width<T>);
   }
 
-  static Index vectors_from(Index j, Index columns) {
-    return std::min(kernels::kTileVectors, (columns - j + width<T> - 1) / width<T>);
-  }
-
-  template <class Body>
-  void run(Index count, Index work, Body&& body) {
-    team_.run(count, work >= kSharedWork, body);
-  }
-
-  /// C = start + A B, one panel of columns after the other; right(j, vectors, packed) says where B
+  /// C = start + A B, one panel of `across` vectors after the other; right(j, vectors, packed) says where B
   /// lies from column j on.
   template <class RightOf>
-  void multiply(ConstView<T> a, Index columns, const T* start, View<T> c, RightOf&& right) {
-    using kernels::tile_columns;
-    run(panels(columns), a.size() * columns, [&](Index panel, int member) {
-      const Index j = panel * tile_columns<T>;
-      const Index vectors = vectors_from(j, columns);
-      const Right b = right(j, vectors, packed_[static_cast<std::size_t>(member)].data());
+  void multiply(ConstView<T> a, Index columns, Index across, const T* start, View<T> c, RightOf&& right) {
+    const bool shared = a.size() * columns >= kSharedWork;
+    const Index threads = shared ? team_.size() : 1;
+    team_.run(panels(columns, across), shared, [&](Index panel, int member) {
+      const Index j = panel * across * width<T>;
+      const Index vectors = vectors_from(j, columns, across);
+      // The panel that this thread will probably have next: they take turns.
+      const Index next = j + threads * across * width<T>;
+      const Right b = right(j, vectors, next, packed_[static_cast<std::size_t>(member)].data());
       for (Index n = 0, rows; n < a.rows(); n += rows) {
         rows = kernels::next_rows(a.rows() - n);
         kernels::run_tile<T, kernels::Left::plain>(
             rows, vectors,
             {a.data() + n * a.outerStride(), a.outerStride(), b.b, b.stride, a.cols(),
-             start ? start + j : nullptr, c.data() + n * c.outerStride() + j, c.outerStride()});
+             start ? start + j : nullptr, c.data() + n * c.outerStride() + j, c.outerStride(),
+             b.soon, b.soon_stride, n == 0 ? b.soon_rows : 0});
       }
     });
   }

@@ -1,8 +1,8 @@
 // The innermost loop of every product: a tile of the result, held in registers.
 #pragma once
 
+#include <algorithm>
 #include <array>
-#include <cassert>
 #include <utility>
 
 #include "byhand/array.hpp"
@@ -42,6 +42,10 @@ struct TileOperands {
   const T* start;  // one row that every row of C starts from, or null for zero
   T* c;            // element (r, j) at c[r * c_stride + j]
   Index c_stride;
+  // What will be wanted soon: so many rows, each as wide as the tile.
+  const T* soon = nullptr;
+  Index soon_stride = 0;
+  Index soon_rows = 0;
 };
 
 /// One step of the depth: sum[r][v] += A[r, k] * B[k, v].
@@ -85,6 +89,15 @@ void tile(const TileOperands<T> o) {
     }
   }
   Index k = 0;
+  if constexpr (splits == 1) {
+    // Asked for one row at a time, since the caches take only so many wishes at once.
+    const Index wishes = std::min(o.soon_rows, o.depth);
+    for (; k < wishes; ++k) {
+      BYHAND_UNROLL
+      for (Index v = 0; v < vectors; ++v) prefetch(o.soon + k * o.soon_stride + v * width<T>);
+      tile_step<T, rows, vectors, left>(o, row, k, sum[0]);
+    }
+  }
   for (; k + splits <= o.depth; k += splits) {
     BYHAND_UNROLL
     for (Index s = 0; s < splits; ++s) tile_step<T, rows, vectors, left>(o, row, k + s, sum[s]);
@@ -103,16 +116,23 @@ void tile(const TileOperands<T> o) {
   }
 }
 
-/// The tile with as many rows (1 to kTileRows) and vectors (1 or 2) as asked for.
+/// A single row takes more vectors at once: it reads the rows of B in long stretches.
+inline constexpr Index kRowVectors = 8;
+
+/// The tile with as many rows and vectors as asked for: up to kTileRows x kTileVectors, or a row of
+/// up to kRowVectors.
 template <class T, Left left>
 BYHAND_INLINE void run_tile(Index rows, Index vectors, const TileOperands<T>& operands) {
   using Function = void (*)(TileOperands<T>);
-  static constexpr auto table = []<Index... r>(std::integer_sequence<Index, r...>) {
-    return std::array<std::array<Function, 2>, kTileRows>{
+  static constexpr auto tiles = []<Index... r>(std::integer_sequence<Index, r...>) {
+    return std::array<std::array<Function, kTileVectors>, kTileRows>{
         {{&tile<T, r + 1, 1, left>, &tile<T, r + 1, 2, left>}...}};
   }(std::make_integer_sequence<Index, kTileRows>{});
-  assert(1 <= rows && rows <= kTileRows && (vectors == 1 || vectors == 2));
-  table[rows - 1][vectors - 1](operands);
+  static constexpr auto one_row = []<Index... v>(std::integer_sequence<Index, v...>) {
+    return std::array<Function, kRowVectors>{&tile<T, 1, v + 1, left>...};
+  }(std::make_integer_sequence<Index, kRowVectors>{});
+  const Function run = rows == 1 ? one_row[vectors - 1] : tiles[rows - 1][vectors - 1];
+  run(operands);
 }
 
 /// How many of the rows that are left the next tile takes: all or as many as fit, unless the last

@@ -1,0 +1,186 @@
+// A training loop that has run a few steps asks for no more memory: every allocation is counted.
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "byhand/layers/dense.hpp"
+#include "byhand/layers/dropout.hpp"
+#include "byhand/layers/sigmoid.hpp"
+#include "byhand/layers/softmax.hpp"
+#include "byhand/program.hpp"
+#include "check.hpp"
+
+// The sanitizers have a malloc of their own, and outside glibc there is no __libc_malloc to hand
+// over to: there only `new` is counted.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define BYHAND_SANITIZED
+#endif
+#endif
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(BYHAND_SANITIZED)
+#define BYHAND_COUNT_MALLOC
+#endif
+
+namespace {
+
+std::atomic<long> allocations = 0;
+
+void* counted(void* memory) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  return memory;
+}
+
+void* counted_or_throw(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  return counted(memory);
+}
+
+}  // namespace
+
+// GCC sees that this new comes from malloc, but not that this delete goes with it.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
+void* operator new(std::size_t size) { return counted_or_throw(std::malloc(size ? size : 1)); }
+void* operator new[](std::size_t size) { return operator new(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  const auto unit = static_cast<std::size_t>(alignment);
+  return counted_or_throw(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
+}
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+#ifdef BYHAND_COUNT_MALLOC
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t size) { return counted(__libc_malloc(size)); }
+void* calloc(std::size_t count, std::size_t size) { return counted(__libc_calloc(count, size)); }
+void* realloc(void* memory, std::size_t size) { return counted(__libc_realloc(memory, size)); }
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  return counted(__libc_memalign(alignment, size));
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+  *memory = counted(__libc_memalign(alignment, size));
+  return *memory == nullptr ? 12 : 0;  // ENOMEM
+}
+}
+#endif
+
+using namespace byhand;
+
+namespace {
+
+template <class Function>
+long allocations_during(Function&& function) {
+  const long before = allocations.load();
+  function();
+  return allocations.load() - before;
+}
+
+void test_the_count() {
+  constexpr std::align_val_t line{64};
+  CHECK_EQUAL(allocations_during([] {}), 0);
+  CHECK(allocations_during([] { operator delete(operator new(100)); }) >= 1);
+  CHECK(allocations_during([] { operator delete[](operator new[](100)); }) >= 1);
+  CHECK(allocations_during([] { operator delete(operator new(100, line), line); }) >= 1);
+#ifdef BYHAND_COUNT_MALLOC
+  void* volatile memory = nullptr;
+  CHECK_EQUAL(allocations_during([&] { memory = std::malloc(100); }), 1);
+  CHECK_EQUAL(allocations_during([&] { memory = std::realloc(memory, 1000); }), 1);
+  std::free(memory);
+  CHECK_EQUAL(allocations_during([&] { memory = std::calloc(10, 10); }), 1);
+  std::free(memory);
+#endif
+}
+
+/// What one training run is made of.
+struct Setting {
+  Index in, hidden, batch;
+  int threads;
+  bool probabilities;  // whether the model ends in Softmax
+  bool adam;
+  Clipping clipping;
+  Index steps = 100;
+};
+
+template <class T>
+Sequential<T> model(const Setting& s) {
+  const auto in = static_cast<double>(s.in), hidden = static_cast<double>(s.hidden);
+  std::vector<std::unique_ptr<Layer<T>>> layers;
+  layers.push_back(std::make_unique<Dense<T>>(Settings{{"in", in}, {"out", hidden}}));
+  layers.push_back(std::make_unique<Sigmoid<T>>(Settings{}));
+  layers.push_back(std::make_unique<Dropout<T>>(Settings{{"rate", 0.5}, {"place", 2}}));
+  layers.push_back(std::make_unique<Dense<T>>(Settings{{"in", hidden}, {"out", 10}}));
+  if (s.probabilities) layers.push_back(std::make_unique<Softmax<T>>(Settings{}));
+  return Sequential<T>(std::move(layers), s.in);
+}
+
+template <class T>
+Recipe<T> recipe(const Setting& s) {
+  Recipe<T> recipe{};
+  recipe.regularizer = {Regularizer<T>::Kind::L2, 1e-4};
+  recipe.clipping = s.clipping;
+  recipe.threads = s.threads;
+  if (s.adam) {
+    const Settings settings{{"beta1", 0.9}, {"beta2", 0.999}, {"epsilon", 1e-8}};
+    recipe.optimizer = std::make_unique<Descent<T, Adam<T>>>(settings);
+  } else {
+    recipe.optimizer = std::make_unique<Descent<T, SGD<T>>>(Settings{});
+  }
+  if (s.probabilities) {
+    recipe.loss = std::make_unique<CrossEntropy<T>>();
+  } else {
+    recipe.loss = std::make_unique<SoftmaxCrossEntropy<T>>();
+  }
+  return recipe;
+}
+
+/// Many steps, the last with a short batch, after a few to warm up.
+template <class T>
+void check_training(const Setting& s) {
+  constexpr Index examples = 7, warm_up = 3;
+  const std::vector<T> inputs(static_cast<std::size_t>(examples * s.in), T(0.1));
+  const std::vector<std::int64_t> labels = {3, 1, 4, 1, 5, 9, 2};
+  const Index count = s.steps * s.batch - s.batch / 2;
+  std::vector<std::int64_t> order;
+  for (Index n = 0; n < count; ++n) order.push_back(n % examples);
+  const std::vector<double> rates(static_cast<std::size_t>(s.steps), 0.01);
+  std::vector<double> losses(rates.size());
+  Program<T> program(model<T>(s), recipe<T>(s));
+  const auto train = [&](Index first_step, Index some) {
+    const Index begun = program.train({inputs.data(), labels.data(), nullptr}, order.data(), count,
+                                      s.batch, static_cast<std::uint64_t>(first_step),
+                                      rates.data(), some, losses.data(), [] { return true; });
+    CHECK_EQUAL(begun, some);
+  };
+  train(0, warm_up);
+  CHECK_EQUAL(allocations_during([&] { train(warm_up, s.steps); }), 0);
+}
+
+template <class T>
+void test_training() {
+  using Kind = Clipping::Kind;
+  check_training<T>({30, 17, 10, 1, false, false, {}});
+  check_training<T>({30, 17, 10, 1, true, true, {Kind::value, 0.1}});
+  check_training<T>({30, 17, 1, 2, true, false, {Kind::global_norm, 0.1}});
+  // Large enough that two threads share the first layer's products.
+  const Index large = Products<T>::kSharedWork / (300 * 70) + 1;
+  check_training<T>({300, 70, large, 2, false, true, {Kind::global_norm, 0.1}, 20});
+}
+
+}  // namespace
+
+int main() { return check::run({test_the_count, test_training<float>, test_training<double>}); }

@@ -1,0 +1,46 @@
+"""What native/bindings/ offers. Arrays are C-contiguous and of the program's type."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Array = NDArray[Any]
+_Targets = tuple[NDArray[np.int64] | None, _Array | None]
+
+def layers() -> list[str]: ...
+def losses() -> list[str]: ...
+def optimizers() -> list[str]: ...
+def sgemm(a: NDArray[np.float32], b: NDArray[np.float32], threads: int) -> NDArray[np.float32]: ...
+
+class Program64:
+    def __init__(
+        self,
+        layers: list[tuple[str, dict[str, float]]],
+        inputs: int,
+        loss: str,
+        optimizer: tuple[str, dict[str, float]],
+        regularizer: tuple[str, float],
+        clipping: tuple[str, float],
+        seed: int,
+        threads: int,
+    ) -> None: ...
+    def get(self, parameter: int, state: int, /) -> _Array: ...
+    def set(self, parameter: int, state: int, values: _Array, /) -> None: ...
+    def gradient(self, parameter: int, /) -> _Array: ...
+    def train(
+        self,
+        inputs: _Array,
+        targets: _Targets,
+        order: NDArray[np.int64],
+        batch: int,
+        first_step: int,
+        rates: NDArray[np.float64],
+        /,
+    ) -> NDArray[np.float64]: ...
+    def gradients(self, inputs: _Array, targets: _Targets, step: int | None, /) -> float: ...
+    def evaluate(self, inputs: _Array, targets: _Targets, /) -> tuple[float, int]: ...
+    def predict(self, inputs: _Array, out: _Array, /) -> None: ...
+    def activations(self, inputs: _Array, /) -> list[_Array]: ...
+
+class Program32(Program64): ...

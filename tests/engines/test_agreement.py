@@ -1,0 +1,422 @@
+"""NumPy and native compute the same: every layer, loss and optimizer, and whole models.
+
+Two arrays are compared by max|a - b| / max|b|. Both engines evaluate the same equations on the same
+numbers with the same dropout masks; they differ in the order in which a sum is added up, in
+multiplying and adding with one rounding or two, and in the last bits of exp and tanh.
+
+float64     1e-10, as promised
+float32     A number is off by up to half of eps = 2^-23 each time it is rounded, up as often as
+            down, so the n roundings of a sum come to about eps sqrt(n), not to eps n. A step takes
+            over what the step before was off by and adds its own; k steps come to eps sqrt(n k).
+            The bound is MARGIN of these, n being the longest sum of the model.
+
+That holds as long as training does not magnify a difference. Where a rule does, such as Adam, which
+turns even the sign of a gradient of 1e-9 into a whole step, learning rates are small here: what is
+compared is arithmetic, not chaos.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from byhand import clipping, engines, layers, losses, optimizers, regularizers
+from byhand.clipping import ClipByGlobalNorm, Clipping
+from byhand.engines import Program
+from byhand.engines.numpy import EVALUATION_BATCH
+from byhand.initializers import StandardNormal
+from byhand.layers import Dense, Flatten, Layer, Sequential
+from byhand.losses import BinaryCrossEntropyWithLogits, Loss, SoftmaxCrossEntropy, one_hot
+from byhand.models import mlp
+from byhand.optimizers import SGD, Adam, Momentum, Optimizer
+from byhand.randomness import batch_order
+from byhand.regularizers import L2, Regularizer
+
+from ..layers.examples import LAYERS, Example, examples
+
+if missing := engines.available("native"):
+    pytest.skip(missing, allow_module_level=True)
+
+from byhand.engines.native import TWINS
+
+Array = np.typing.NDArray[Any]
+
+
+def kinds(module: ModuleType, base: type) -> list[Any]:
+    """All parts of one kind that a module of byhand offers."""
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    ]
+
+
+def named(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else str(value)
+
+
+MARGIN = 8
+EXAMPLES = 40
+STEPS = 100
+ODD = [1, 3, 17, 31]
+BATCHES = [1, 3, 17, 31, 64]
+"""Of 40 examples: four leave a short batch, and 64 is more than there are."""
+MODELS = [(a, b, ODD[(i + j) % 4]) for i, a in enumerate(ODD) for j, b in enumerate(ODD)]
+"""Every size beside every size, in the first layer and in the second."""
+ACTIVATIONS = ["sigmoid", "tanh", "relu"]
+OUTPUTS = {"z": None, "a": "sigmoid", "p": "softmax"}
+"""The layer under a loss, by the symbol of the model's output in the loss's equation."""
+
+FUSED, DESCENT = SoftmaxCrossEntropy(), SGD(0.1)
+
+both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=named)
+
+
+@cache
+def epoch_order(epoch: int, examples: int) -> Array:
+    return batch_order(3, epoch, examples)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and all that it takes to train it with one engine or another."""
+
+    model: Sequential
+    x: Array
+    t: Array
+    loss: Loss = FUSED
+    optimizer: Optimizer = DESCENT
+    regularizer: Regularizer | None = None
+    clipping: Clipping | None = None
+    batch: int = 17
+
+    def program(self, engine: str, threads: int | None = None) -> Program:
+        return engines.compile(
+            self.model,
+            self.loss,
+            self.optimizer,
+            regularizer=self.regularizer,
+            clipping=self.clipping,
+            examples=len(self.x),
+            seed=5,
+            engine=engine,
+            threads=threads,
+        )
+
+    def bound(self, steps: int = 1) -> float:
+        """How far the engines may be apart after so many steps."""
+        w = self.model.parameters
+        if next(iter(w.values())).dtype == np.float64:
+            return 1e-10
+        longest = max(len(self.x), *chain.from_iterable(a.shape for a in w.values()))
+        return MARGIN * float(np.finfo(np.float32).eps) * math.sqrt(longest * steps)
+
+    def train(self, program: Program, steps: int = STEPS) -> Array:
+        """The loss of each step, epoch by epoch in the order of the epoch."""
+        found: list[float] = []
+        for epoch in range(steps):
+            order = epoch_order(epoch, len(self.x))
+            count = min(math.ceil(len(order) / self.batch), steps - len(found))
+            rates = [self.optimizer.learning_rate] * count
+            found += program.train(self.x, self.t, order, self.batch, len(found), rates).tolist()
+        return np.array(found)
+
+    def observe(self, program: Program) -> dict[str, Array]:
+        """All that a program tells of a model, by name."""
+        seen = {}
+        for step in (None, 7):
+            objective, gradients = program.gradients(self.x, self.t, step)
+            seen[f"the objective of step {step}"] = np.array(objective)
+            seen |= {f"d{name} of step {step}": dw for name, dw in gradients.items()}
+        seen |= {f"the output of {name}": y for name, y in program.activations(self.x).items()}
+        return seen | self.outcome(program)
+
+    def outcome(self, program: Program) -> dict[str, Array]:
+        """What training leaves behind."""
+        return {
+            "the predictions": program.predict(self.x),
+            "the mean loss": np.array(program.evaluate(self.x, self.t).loss),
+            **program.parameters(),
+            **program.optimizer_state(),
+        }
+
+
+def apart(found: Array, expected: Array) -> float:
+    """max|a - b| / max|b|; infinite where shapes or dtypes differ, or a number is not finite."""
+    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+        return math.inf
+    difference = float(np.abs(found - expected).max(initial=0))
+    if difference == 0:
+        return 0.0
+    largest = float(np.abs(expected).max())
+    return difference / largest if largest and math.isfinite(difference) else math.inf
+
+
+def assert_close(found: dict[str, Array], expected: dict[str, Array], bound: float) -> None:
+    assert found.keys() == expected.keys()
+    for name, a in found.items():
+        off = apart(a, expected[name])
+        assert off <= bound, f"{name} is {off:.1e} apart, at most {bound:.1e}"
+
+
+def assert_agreement(case: Case, steps: int = STEPS) -> None:
+    """Of loss, gradients, activations and predictions, then after so many steps of parameters."""
+    numpy, native = case.program("numpy"), case.program("native")
+    assert_close(case.observe(native), case.observe(numpy), case.bound())
+    before = numpy.parameters()
+    expected = case.train(numpy, steps)
+    assert len(expected) == steps
+    losses = {"the losses": case.train(native, steps)}
+    assert_close(losses, {"the losses": expected}, case.bound(steps))
+    assert_close(case.outcome(native), case.outcome(numpy), case.bound(steps))
+    moved = max(apart(w, before[name]) for name, w in numpy.parameters().items())
+    assert moved > 10 * case.bound(steps), "too little was trained for a difference to show"
+
+
+def normal(shape: tuple[int, ...], dtype: Any, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def labels(classes: int, count: int = EXAMPLES) -> Array:
+    return np.random.default_rng(1).integers(0, classes, count)
+
+
+def network(sizes: tuple[int, ...], dtype: Any, **options: Any) -> Sequential:
+    """An mlp in which no parameter is zero."""
+    chosen = {"activation": "tanh", "biases": StandardNormal(), **options}
+    return mlp(sizes, **chosen).initialize(2, dtype)
+
+
+# The parts
+
+
+def assert_twin(kind: type[Layer]) -> None:
+    """A Sequential is replaced by its layers; every other layer is written twice."""
+    assert kind is Sequential or kind.__name__ in TWINS["layer"], (
+        f"{kind.__name__} has no twin in C++: write "
+        f"native/include/byhand/layers/{kind.__name__.lower()}.hpp "
+        f"and enter it in native/include/byhand/registry.hpp"
+    )
+
+
+def around(example: Example, dtype: Any) -> tuple[Sequential, Array]:
+    """A small model with the layer in it, between two Dense where rows can reach it."""
+    x = np.resize(example.x, (EXAMPLES, *example.x.shape[1:]))
+    before: list[Layer] = []
+    if x.ndim == 2:
+        before = [Dense(5, x.shape[1], name="before")]
+        x = normal((EXAMPLES, 5), dtype)
+    features = math.prod(example.layer.output_shape(example.x.shape[1:]))
+    behind = [Flatten(), Dense(features, 3, name="behind")]
+    return Sequential(*before, example.layer, *behind).initialize(2, dtype), x
+
+
+@both_dtypes
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("kind", LAYERS, ids=named)
+def test_every_layer(kind: type[Layer], seed: int, dtype: Any) -> None:
+    assert_twin(kind)
+    for example in examples(kind, seed, dtype):
+        model, x = around(example, dtype)
+        assert_agreement(Case(model, x, labels(3)))
+
+
+def test_a_layer_without_a_twin_is_asked_for_one() -> None:
+    class Unknown(Layer):
+        pass
+
+    with pytest.raises(AssertionError) as error:
+        assert_twin(Unknown)
+    assert str(error.value).startswith(
+        "Unknown has no twin in C++: write native/include/byhand/layers/unknown.hpp "
+        "and enter it in native/include/byhand/registry.hpp"
+    )
+
+
+def test_no_twin_is_left_without_its_layer() -> None:
+    parts = {
+        "layer": (layers, Layer),
+        "loss": (losses, Loss),
+        "optimizer": (optimizers, Optimizer),
+        "regularizer": (regularizers, Regularizer),
+        "clipping": (clipping, Clipping),
+    }
+    assert TWINS.keys() == parts.keys()
+    for what, (module, base) in parts.items():
+        assert set(TWINS[what]) == {kind.__name__ for kind in kinds(module, base)} - {"Sequential"}
+
+
+@both_dtypes
+@pytest.mark.parametrize("form", ["labels", "one-hot rows", "distributions"])
+@pytest.mark.parametrize("kind", kinds(losses, Loss), ids=named)
+def test_every_loss(kind: type[Loss], form: str, dtype: Any) -> None:
+    model = network((5, 7, 3), dtype, output=OUTPUTS[kind.output])
+    t = labels(3)
+    if form == "one-hot rows":
+        t = one_hot(t, 3, dtype)
+    if form == "distributions":
+        t = np.random.default_rng(1).dirichlet(np.ones(3), EXAMPLES).astype(dtype)
+    assert_agreement(Case(model, normal((EXAMPLES, 5), dtype), t, loss=kind()))
+
+
+@both_dtypes
+@pytest.mark.parametrize(
+    # The softmax of a single score is 1, whatever the score.
+    "kind",
+    [kind for kind in kinds(losses, Loss) if kind is not SoftmaxCrossEntropy],
+    ids=named,
+)
+def test_every_loss_of_one_output(kind: type[Loss], dtype: Any) -> None:
+    model = network((5, 7, 1), dtype, output="sigmoid" if kind.output in "ap" else None)
+    # More of one class than of the other: with as many of both, db would be next to zero.
+    t = np.minimum(labels(3), 1)
+    case = Case(model, normal((EXAMPLES, 5), dtype), t, loss=kind())
+    assert_agreement(case)
+    numpy, native = (case.program(engine) for engine in ("numpy", "native"))
+    expected = numpy.evaluate(case.x, case.t).accuracy
+    assert native.evaluate(case.x, case.t).accuracy == expected
+    assert expected is not None
+    assert 0 < expected < 1
+
+
+@both_dtypes
+@pytest.mark.parametrize("crowded", [False, True], ids=["alone", "with all the rest"])
+@pytest.mark.parametrize("kind", kinds(optimizers, Optimizer), ids=named)
+def test_every_optimizer(kind: type[Optimizer], crowded: bool, dtype: Any) -> None:
+    """Alone, and with dropout, a regularizer and clipping around it."""
+    rest = {"regularizer": L2(2.0), "clipping": ClipByGlobalNorm(0.5)} if crowded else {}
+    model = network((5, 7, 6, 3), dtype, dropout=0.3 if crowded else 0.0)
+    x, t = normal((EXAMPLES, 5), dtype), labels(3)
+    assert_agreement(Case(model, x, t, optimizer=kind(0.002), **rest))
+
+
+@both_dtypes
+@pytest.mark.parametrize(
+    "clip", [None, *(kind(0.02) for kind in kinds(clipping, Clipping))], ids=named
+)
+@pytest.mark.parametrize(
+    "regularizer", [None, *(kind(3.0) for kind in kinds(regularizers, Regularizer))], ids=named
+)
+def test_every_regularizer_and_clipping(
+    regularizer: Regularizer | None, clip: Clipping | None, dtype: Any
+) -> None:
+    case = Case(
+        network((5, 7, 3), dtype),
+        normal((EXAMPLES, 5), dtype),
+        labels(3),
+        optimizer=Momentum(0.01),
+        regularizer=regularizer,
+        clipping=clip,
+    )
+    assert_agreement(case)
+
+
+@both_dtypes
+def test_dropout_drops_the_same(dtype: Any) -> None:
+    """Of inputs and of hidden units, in masks that are others in each layer and step."""
+    model = network((17, 31, 31, 3), dtype, input_dropout=0.2, dropout=0.5)
+    case = Case(model, normal((EXAMPLES, 17), dtype), labels(3), optimizer=Adam(0.001))
+    assert_agreement(case)
+    native = case.program("native")
+    found = {native.gradients(case.x, case.t, step)[0] for step in (None, 0, 1, 2**40)}
+    assert len(found) == 4
+
+
+# Whole models
+
+
+@both_dtypes
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("sizes", MODELS, ids=str)
+def test_whole_models(sizes: tuple[int, int, int], batch: int, dtype: Any) -> None:
+    """Sizes that fill no vector, batches down to one example and up to more than there are."""
+    activation = ACTIVATIONS[sum(sizes) % 3]
+    classes = max(2, sizes[-1])
+    case = Case(
+        network(sizes, dtype, activation=activation),
+        normal((EXAMPLES, sizes[0]), dtype),
+        labels(classes),
+        loss=FUSED if sizes[-1] > 1 else BinaryCrossEntropyWithLogits(),
+        optimizer=SGD(0.05),
+        batch=batch,
+    )
+    assert_agreement(case)
+
+
+@both_dtypes
+def test_layers_of_every_width(dtype: Any) -> None:
+    """A product is made of tiles; here are all widths, depths and heights of the first few."""
+    for n in range(1, 71):
+        sizes = (n, 71 - n, 1 + n * 7 % 71)
+        rows = 1 + n * 11 % 71
+        x, t = normal((rows, n), dtype), normal((rows, sizes[-1]), dtype, seed=1)
+        case = Case(network(sizes, dtype), x, t, loss=losses.QuadraticCost(), batch=rows)
+        programs = (case.program(engine) for engine in ("native", "numpy"))
+        assert_close(*(case.observe(program) for program in programs), case.bound())
+
+
+@both_dtypes
+def test_more_examples_than_go_through_at_once(dtype: Any) -> None:
+    count = EVALUATION_BATCH + 7
+    case = Case(network((6, 9, 3), dtype), normal((count, 6), dtype), labels(3, count))
+    numpy, native = case.program("numpy"), case.program("native")
+    assert_close(case.observe(native), case.observe(numpy), case.bound())
+    assert native.evaluate(case.x, case.t).accuracy == numpy.evaluate(case.x, case.t).accuracy
+
+
+# Threads
+
+
+def large(dtype: Any, optimizer: Optimizer, clip: Clipping | None = None) -> Case:
+    """A model whose products are worth sharing."""
+    model = mlp([784, 300, 200, 10], activation="relu", dropout=0.2).initialize(0, dtype)
+    x = np.random.default_rng(0).random((300, 784)).astype(dtype)
+    return Case(model, x, labels(10, 300), FUSED, optimizer, L2(5.0), clip, batch=256)
+
+
+@both_dtypes
+@pytest.mark.parametrize("clip", [None, ClipByGlobalNorm(0.1)], ids=str)
+def test_the_number_of_threads_changes_no_bit(clip: Clipping | None, dtype: Any) -> None:
+    case = large(dtype, Adam(0.001), clip)
+
+    def everything(threads: int) -> dict[str, Array]:
+        program = case.program("native", threads)
+        seen = case.observe(program)
+        seen["the losses"] = case.train(program, 5)
+        return seen | {f"{name} at the end": a for name, a in case.observe(program).items()}
+
+    one = everything(1)
+    for threads in (2, 3):
+        for name, a in everything(threads).items():
+            np.testing.assert_array_equal(a, one[name], err_msg=f"{name}, {threads} threads")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads in /proc")
+def test_large_products_are_shared_and_small_ones_are_not() -> None:
+    """Or else the test above would compare one thread with one thread."""
+
+    def started(case: Case) -> int:
+        before = set(Path("/proc/self/task").iterdir())
+        program = case.program("native", threads=3)
+        case.train(program, 1)
+        return len(set(Path("/proc/self/task").iterdir()) - before)
+
+    case = large(np.float32, SGD(0.1))
+    assert started(case) == 2
+    small = Case(network((784, 30, 10), np.float32), case.x, case.t, batch=10)
+    assert started(small) == 0
+
+
+@both_dtypes
+def test_a_large_model_agrees(dtype: Any) -> None:
+    """With several threads, in products of many tiles."""
+    assert_agreement(large(dtype, SGD(0.1)), steps=6)
