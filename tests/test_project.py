@@ -13,7 +13,7 @@ import byhand
 
 ROOT = Path(__file__).parents[1]
 SOURCE = sorted((ROOT / "src").rglob("*.py"))
-FOLDERS = ("src", "tests", "docs", "recipes", "benchmarks", "examples", ".ci")
+FOLDERS = ("src", "tests", "docs", "recipes", "benchmarks", "native", "examples", ".ci", ".github")
 
 
 def python(code: str) -> str:
@@ -42,7 +42,7 @@ def written() -> list[Path]:
     files = [path for path in ROOT.iterdir() if path.is_file()]
     for folder in FOLDERS:
         files += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
-    endings = {".py", ".md", ".toml", ".txt", ".yml", ".css", ""}
+    endings = {".py", ".md", ".toml", ".txt", ".yml", ".css", ".hpp", ".cpp", ".pyi", ""}
     return [path for path in files if path.suffix in endings and path.name != ".coverage"]
 
 

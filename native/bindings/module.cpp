@@ -1,14 +1,11 @@
 // byhand.engines._native: the C++ engine, for src/byhand/engines/native.py.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
 
 #include <stdexcept>
 #include <string>
-#include <vector>
 
-#include "byhand/registry.hpp"
+#include "byhand/threads.hpp"
 
 namespace nb = nanobind;
 
@@ -56,22 +53,12 @@ nb::ndarray<nb::numpy, float> sgemm(Matrix a, Matrix b, int threads) {
   return nb::ndarray<nb::numpy, float>(c, {a.shape(0), b.shape(1)}, owner);
 }
 
-template <class Part>
-std::vector<std::string> names(const std::vector<byhand::Entry<Part>>& entries) {
-  std::vector<std::string> all;
-  for (const auto& each : entries) all.push_back(each.name);
-  return all;
-}
-
 }  // namespace
 
 NB_MODULE(_native, module) {
   if (const std::string missing = missing_instructions(); !missing.empty()) {
     throw nb::import_error(("it was compiled for a processor with " + missing + ", which this one lacks").c_str());
   }
-  module.def("layers", [] { return names(byhand::layers<float>()); });
-  module.def("losses", [] { return names(byhand::losses<float>()); });
-  module.def("optimizers", [] { return names(byhand::optimizers<float>()); });
   module.def("sgemm", &sgemm, nb::arg("a"), nb::arg("b"), nb::arg("threads"));
   bind_float32(module);
   bind_float64(module);

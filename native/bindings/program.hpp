@@ -1,4 +1,5 @@
-// The binding of one Program<T>: arrays are checked by the caller, src/byhand/engines/native.py.
+// The binding of one Program<T>. The caller, src/byhand/engines/native.py, checks the arrays and
+// makes one call at a time.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -10,7 +11,6 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <mutex>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -90,17 +90,14 @@ class BoundProgram {
 
   /// A parameter (state -1) or one of the optimizer's running quantities, as rows.
   Output<T> get(std::size_t index, int state) {
-    std::lock_guard one(one_at_a_time_);
     return copied(array(index, state));
   }
 
   Output<T> gradient(std::size_t index) {
-    std::lock_guard one(one_at_a_time_);
     return copied(program_.parameters().at(index)->gradient);
   }
 
   void set(std::size_t index, int state, Input<T> values) {
-    std::lock_guard one(one_at_a_time_);
     const Buffer<T>& into = array(index, state);
     if (values.size() != static_cast<std::size_t>(into.rows() * into.columns())) {
       throw std::invalid_argument("a parameter has another number of elements");
@@ -117,8 +114,7 @@ class BoundProgram {
     bool interrupted = false;
     {
       nb::gil_scoped_release released;
-      std::lock_guard one(one_at_a_time_);
-      begun = program_.train(examples(inputs, targets), order.data(),
+        begun = program_.train(examples(inputs, targets), order.data(),
                              static_cast<Index>(order.size()), batch, first_step, rates.data(),
                              static_cast<Index>(rates.size()), losses.data(),
                              [&] { return !(interrupted = !no_signal()); });
@@ -131,14 +127,12 @@ class BoundProgram {
 
   double gradients(Input<T> inputs, const Targets& targets, std::optional<std::uint64_t> step) {
     nb::gil_scoped_release released;
-    std::lock_guard one(one_at_a_time_);
     return program_.gradients(examples(inputs, targets), count(inputs), step.has_value(),
                               step.value_or(0));
   }
 
   std::pair<double, std::int64_t> evaluate(Input<T> inputs, const Targets& targets) {
     nb::gil_scoped_release released;
-    std::lock_guard one(one_at_a_time_);
     const Evaluation result = program_.evaluate(examples(inputs, targets), count(inputs));
     return {result.loss, result.right};
   }
@@ -146,7 +140,6 @@ class BoundProgram {
   void predict(nb::handle inputs, nb::handle out) {
     const Contiguous x(inputs, PyBUF_C_CONTIGUOUS), y(out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
     nb::gil_scoped_release released;
-    std::lock_guard one(one_at_a_time_);
     program_.predict(x.data<const T>(), x.size<T>() / program_.model().inputs(), y.data<T>());
   }
 
@@ -157,7 +150,6 @@ class BoundProgram {
       all.push_back(new_array<T>({rows, static_cast<std::size_t>(program_.model().outputs(k))}));
     }
     nb::gil_scoped_release released;
-    std::lock_guard one(one_at_a_time_);
     program_.activations(inputs.data(), count(inputs), [&](std::size_t k, Index first, ConstView<T> y) {
       for (Index n = 0; n < y.rows(); ++n) {
         std::copy_n(y.data() + n * y.outerStride(), y.cols(), all[k].data() + (first + n) * y.cols());
@@ -210,7 +202,6 @@ class BoundProgram {
   }
 
   Program<T> program_;
-  std::mutex one_at_a_time_;  // Python may call from several threads
 };
 
 template <class T>

@@ -36,14 +36,14 @@ template <std::size_t axes>
 Idx<axes> read_idx(const std::filesystem::path& path) {
   constexpr std::uint32_t magic = 0x0800 + axes;  // 8: of unsigned bytes
   constexpr std::uint64_t header = 4 + 4 * axes;
-  if (!std::filesystem::is_regular_file(path)) {
-    throw InputError(path.string() + " is expected, and is no file: give the folder that holds the "
-                     "four files of MNIST, unpacked");
+  std::ifstream file(path, std::ios::binary);
+  if (!file || !std::filesystem::is_regular_file(path)) {
+    throw InputError(path.string() + " is expected, and there is no such file to read: give the "
+                     "folder that holds the four files of MNIST, unpacked");
   }
   const std::uint64_t length = std::filesystem::file_size(path);
-  std::ifstream file(path, std::ios::binary);
   const std::uint32_t found = read_number(file);
-  if (length < header || !file || found != magic) {
+  if (length < header || found != magic) {
     throw InputError(path.string() + " is expected to start with the magic number " +
                      std::to_string(magic) + ", found " +
                      (length < header ? std::to_string(length) + " bytes" : std::to_string(found)) +
@@ -62,7 +62,8 @@ Idx<axes> read_idx(const std::filesystem::path& path) {
                      "found " + std::to_string(length - header) + ": download it again");
   }
   idx.bytes.resize(length - header);
-  file.read(reinterpret_cast<char*>(idx.bytes.data()), static_cast<std::streamsize>(length - header));
+  file.read(reinterpret_cast<char*>(idx.bytes.data()),
+            static_cast<std::streamsize>(idx.bytes.size()));
   if (!file) throw InputError(path.string() + " could not be read to its end: try again");
   return idx;
 }

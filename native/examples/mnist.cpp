@@ -6,6 +6,7 @@
 // FOLDER holds the four files of MNIST as they are published, unpacked.
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <exception>
 #include <filesystem>
@@ -13,7 +14,10 @@
 #include <iostream>
 #include <memory>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "byhand/initializers.hpp"
@@ -42,12 +46,13 @@ Options read_options(int count, char** words) {
   Options options;
   for (int k = 1; k < count; ++k) {
     const std::string_view word = words[k];
-    if (!word.starts_with("--")) {
+    if (!word.starts_with("--") && options.folder.empty()) {
       options.folder = word;
       continue;
     }
     if (word != "--epochs" && word != "--seed") {
-      throw InputError("there are the options --epochs and --seed, found " + std::string(word));
+      throw InputError("expected one folder and the options --epochs and --seed, found " +
+                       std::string(word) + ": leave it out");
     }
     const std::string_view value = k + 1 < count ? words[++k] : "nothing";
     auto& number = word == "--epochs" ? options.epochs : options.seed;
@@ -90,6 +95,7 @@ Digits read_digits(const std::filesystem::path& folder, const std::string& part)
                      ": take both files from the same place");
   }
   Digits digits;
+  digits.inputs.reserve(images.bytes.size());
   for (const auto pixel : images.bytes) digits.inputs.push_back(static_cast<float>(pixel) / 255);
   for (const auto label : labels.bytes) {
     if (label >= kClasses) {
@@ -112,8 +118,8 @@ Sequential<float> network(std::uint64_t seed) {
   return model;
 }
 
-/// Trains for one epoch, or until Ctrl-C, and prints a line about it.
-void train_epoch(Program<float>& program, const Digits& train, const Digits& test,
+/// Trains for one epoch and prints a line about it, or until Ctrl-C. Returns the number of steps.
+Index train_epoch(Program<float>& program, const Digits& train, const Digits& test,
                  std::uint64_t seed, std::uint64_t epoch) {
   using Clock = std::chrono::steady_clock;
   const Index steps = (train.size() + kBatch - 1) / kBatch;
@@ -125,11 +131,10 @@ void train_epoch(Program<float>& program, const Digits& train, const Digits& tes
                                    epoch * static_cast<std::uint64_t>(steps), rates.data(), steps,
                                    losses.data(), [] { return interrupted == 0; });
   const std::chrono::duration<double, std::micro> time = Clock::now() - begin;
-  if (done < steps) {
-    std::cout << "interrupted in epoch " << epoch + 1 << ", after step " << done << " of " << steps
-              << std::endl;
-    return;
+  if (!std::isfinite(losses[static_cast<std::size_t>(done - 1)])) {
+    throw std::runtime_error("the loss is not finite any more: choose a smaller learning rate");
   }
+  if (done < steps) return done;
   const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
   const auto [test_loss, right] = program.evaluate(test.examples(), test.size());
   std::cout << std::fixed << std::setprecision(4) << "epoch " << epoch + 1 << ": loss "
@@ -137,6 +142,7 @@ void train_epoch(Program<float>& program, const Digits& train, const Digits& tes
             << 100 * static_cast<double>(right) / static_cast<double>(test.size()) << " %, "
             << std::setprecision(1) << time.count() / static_cast<double>(steps)
             << " microseconds per step" << std::endl;
+  return done;
 }
 
 void run(const Options& options) {
@@ -148,9 +154,11 @@ void run(const Options& options) {
   Program<float> program(network(options.seed), std::move(recipe));
 
   std::signal(SIGINT, [](int) { interrupted = 1; });
+  Index steps = 0;
   for (std::uint64_t epoch = 0; epoch < options.epochs && interrupted == 0; ++epoch) {
-    train_epoch(program, train, test, options.seed, epoch);
+    steps += train_epoch(program, train, test, options.seed, epoch);
   }
+  if (interrupted != 0) std::cout << "interrupted after step " << steps << std::endl;
   const auto& w = program.parameters();
   write_safetensors(kFile, {{"hidden1.W", &w[0]->value},
                             {"hidden1.b", &w[1]->value},

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -41,12 +42,13 @@ inline void write_safetensors(const std::filesystem::path& path,
   for (const auto& [name, w] : tensors) {
     for (byhand::Index row = 0; row < w->rows(); ++row) {  // without the padding
       file.write(reinterpret_cast<const char*>(w->data() + row * w->stride()),
-                 static_cast<std::streamsize>(w->columns()) * static_cast<int>(sizeof(float)));
+                 w->columns() * static_cast<std::streamsize>(sizeof(float)));
     }
   }
   file.close();
   if (!file) {
-    std::filesystem::remove(temporary);
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
     throw std::runtime_error(path.string() + " could not be written: is the disk full, or the "
                              "folder read-only?");
   }

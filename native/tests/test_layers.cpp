@@ -152,7 +152,8 @@ void test_a_layer_refuses_other_inputs() {
   CHECK_EQUAL(found, "Dense: x and W differ in their axis in");
 }
 
-void check_loss(const std::string& kind, Loss<double>& loss, Index batch, Index outputs, bool one_hot) {
+void check_loss(const std::string& kind, Loss<double>& loss, Index batch, Index outputs,
+                bool one_hot) {
   Buffer<double> y(batch, outputs), t(batch, outputs), cache(batch, outputs);
   Philox random = stream(batch + 10 * outputs, Purpose::parameters);
   fill(y.all(), 0.1, 0.9, random);

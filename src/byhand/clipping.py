@@ -17,7 +17,9 @@ Gradients = Mapping[str, NDArray[Any]]
 
 def global_norm(gradients: Gradients) -> float:
     """‖g‖ over all gradients together, as if they were one long vector."""
-    return math.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values()))
+    # In float32 a square overflows from 1.8e19 on, and clipping to limit / inf would be to nothing.
+    wide = (g.astype(np.float64, copy=False) for g in gradients.values())
+    return math.sqrt(sum(float(np.vdot(g, g)) for g in wide))
 
 
 @dataclass(frozen=True)

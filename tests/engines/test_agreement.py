@@ -21,7 +21,7 @@ import math
 import sys
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -354,10 +354,11 @@ def test_whole_models(sizes: tuple[int, int, int], batch: int, dtype: Any) -> No
 
 @both_dtypes
 def test_layers_of_every_width(dtype: Any) -> None:
-    """A product is made of tiles; here are all widths, depths and heights of the first few."""
-    for n in range(1, 71):
+    """A product is made of tiles; here are all widths, depths and heights of the first few. One
+    row has tiles of its own."""
+    for n, single in product(range(1, 71), (False, True)):
         sizes = (n, 71 - n, 1 + n * 7 % 71)
-        rows = 1 + n * 11 % 71
+        rows = 1 if single else 1 + n * 11 % 71
         x, t = normal((rows, n), dtype), normal((rows, sizes[-1]), dtype, seed=1)
         case = Case(network(sizes, dtype), x, t, loss=losses.QuadraticCost(), batch=rows)
         programs = (case.program(engine) for engine in ("native", "numpy"))

@@ -25,10 +25,11 @@ class Loss {
   virtual void probabilities(View<T> /*y*/) const {}
 };
 
-/// The sum of all elements, in double precision.
-template <class T>
-double total(ConstView<T> terms) {
-  return terms.template cast<double>().sum();
+/// The sum of all elements, added up in double precision; infinite where T cannot hold it, as it is
+/// in Python.
+template <class T, class Terms>
+double total(const Terms& terms) {
+  return static_cast<double>(static_cast<T>(terms.template cast<double>().sum()));
 }
 
 /// L = 1/(2n) sum of (a - t)^2
@@ -39,7 +40,7 @@ class QuadraticCost final : public Loss<T> {
  public:
   double forward(ConstView<T> a, ConstView<T> t, View<T> error) override {
     error = a - t;
-    return 0.5 * error.template cast<double>().squaredNorm() / static_cast<double>(a.rows());
+    return 0.5 * total<T>(error.template cast<double>().cwiseAbs2()) / static_cast<double>(a.rows());
   }
 
   void backward(ConstView<T>, View<T> da) override { da /= static_cast<T>(da.rows()); }
@@ -55,9 +56,11 @@ class SoftmaxCrossEntropy final : public Loss<T> {
     double sum = 0;
     for (Index n = 0; n < z.rows(); ++n) {
       p.row(n) = z.row(n).array() - z.row(n).template maxCoeff<Eigen::PropagateNaN>();
-      sum -= t.row(n).dot(p.row(n));
+      // A class with no share in the target may be infinitely unlikely: 0 times -inf is no number.
+      const auto share = t.row(n).array();
+      sum -= (share != T(0)).select(share * p.row(n).array(), T(0)).sum();
     }
-    flat(p) = flat(p).exp();
+    exponentiate(p);
     for (Index n = 0; n < z.rows(); ++n) {
       const T e = p.row(n).sum();
       sum += static_cast<double>(t.row(n).sum() * std::log(e));
@@ -86,7 +89,7 @@ class CrossEntropy final : public Loss<T> {
     for (Index n = 0; n < p.rows(); ++n) {
       for (Index k = 0; k < p.cols(); ++k) {
         // 0 ln 0 is 0: only the classes that the target names are looked at.
-        if (t(n, k) > 0) sum -= static_cast<double>(t(n, k) * std::log(p(n, k)));
+        sum -= static_cast<double>(t(n, k) * (t(n, k) > 0 ? std::log(p(n, k)) : T(0)));
       }
     }
     kept = p;
@@ -107,9 +110,9 @@ class BinaryCrossEntropyWithLogits final : public Loss<T> {
  public:
   double forward(ConstView<T> z, ConstView<T> t, View<T> kept) override {
     // max(z, 0) - z t + ln(1 + e^-|z|): its exponent is never above 0.
-    flat(kept) = flat(z).template max<Eigen::PropagateNaN>(T(0)) - flat(z) * flat(t) +
-                 (-flat(z).abs()).exp().log1p();
-    const double sum = total(constant(kept));
+    flat(kept) = (flat(z) <= T(0)).select(T(0), flat(z));
+    flat(kept) += (-flat(z).abs()).exp().log1p() - flat(z) * flat(t);
+    const double sum = total<T>(kept);
     kept = z;
     return sum / static_cast<double>(z.rows());
   }

@@ -187,8 +187,8 @@ class Descent final : public Optimizer<T> {
       Vector dw = ConstLane<T>(gradient.data() + r * gradient.outerStride() + c);
       if constexpr (!as_is) {
         if (parameter.weight) this->regularizer.add_gradient(w, dw);
-        dw = dw.template min<Eigen::PropagateNaN>(this->limit)
-                 .template max<Eigen::PropagateNaN>(-this->limit);
+        const T limit = this->limit;
+        dw = (dw > limit).select(limit, (dw < -limit).select(-limit, dw));
       }
       if constexpr (requires { rule.keep; }) {
         if (parameter.weight) w *= rule.keep;

@@ -239,12 +239,17 @@ class Program {
       for (Index n = 0; n < rows; ++n) right += (y(n, 0) > T(0.5)) == (labels[n] == 1);
       return right;
     }
-    for (Index n = 0; n < rows; ++n) {
-      Index best = 0;
-      y.row(n).template maxCoeff<Eigen::PropagateNaN>(&best);
-      right += best == labels[n];
-    }
+    for (Index n = 0; n < rows; ++n) right += largest(y, n) == labels[n];
     return right;
+  }
+
+  /// The first of the largest scores of an example, or the first that is not a number.
+  static Index largest(View<T> y, Index n) {
+    Index best = 0;
+    for (Index k = 0; k < y.cols() && !std::isnan(y(n, best)); ++k) {
+      if (!(y(n, k) <= y(n, best))) best = k;
+    }
+    return best;
   }
 
   /// Copies gradients to where their parameters keep them.

@@ -7,6 +7,10 @@
 #include <type_traits>
 #include <vector>
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
+
 #include "byhand/array.hpp"
 
 namespace byhand {
@@ -21,6 +25,7 @@ class Team {
   Team& operator=(const Team&) = delete;
 
   ~Team() {
+    forget_those_left_behind();
     function_ = nullptr;
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
@@ -38,6 +43,7 @@ class Team {
       for (Index item = 0; item < count; ++item) body(item, 0);
       return;
     }
+    forget_those_left_behind();
     // The others are started when there is something for them: most networks are small.
     for (int k = static_cast<int>(members_.size()) + 1; k < threads_; ++k) {
       members_.emplace_back([this, k] { serve(k); });
@@ -61,6 +67,17 @@ class Team {
  private:
   // About 50 microseconds: longer than the pause between two products of a large network.
   static constexpr int kLooks = 20'000;
+
+  /// A child process has a copy of this object, but only the thread that called fork.
+  void forget_those_left_behind() {
+#if defined(__unix__) || defined(__APPLE__)
+    if (process_ == getpid()) return;
+    process_ = getpid();
+    for (auto& member : members_) member.detach();
+    members_.clear();
+    round_.store(0, std::memory_order_relaxed);
+#endif
+  }
 
   void work(int member) {
     for (Index item; (item = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
@@ -89,6 +106,9 @@ class Team {
   std::atomic<int> busy_{0};
   std::atomic<std::uint32_t> round_{0};
   std::vector<std::thread> members_;
+#if defined(__unix__) || defined(__APPLE__)
+  pid_t process_ = getpid();
+#endif
 };
 
 }  // namespace byhand

@@ -33,7 +33,8 @@ def _why_not_native(error: ImportError) -> str:
     if isinstance(error, ModuleNotFoundError):
         return (
             "the native engine was not built when byhand was installed: put a C++20 compiler "
-            "(g++ or clang++) on the PATH and install byhand again; engine numpy runs without"
+            "(g++ or clang++) on the PATH and install byhand again; with pip's --verbose it says "
+            "what fails, and engine numpy runs without"
         )
     return (
         f"the native engine cannot be loaded: {error}; install byhand again on this machine, "

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from types import ModuleType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand import clipping, layers, losses, optimizers, regularizers
 from byhand.engines import _native
 from byhand.engines.program import Array, Description, Evaluation, check_state
-from byhand.errors import InputError
+from byhand.errors import InputError, ShapeError
 from byhand.layers import Shape
 from byhand.losses import are_labels
 
@@ -22,8 +26,33 @@ TWINS: dict[str, tuple[str, ...]] = {
     "layer": tuple(_native.layers()),
     "loss": tuple(_native.losses()),
     "optimizer": tuple(_native.optimizers()),
+    "regularizer": tuple(_native.regularizers()),
+    "clipping": tuple(_native.clippings()),
 }
 """What is written in C++ too, by the names of the Python classes."""
+_ROOMS: dict[str, ModuleType] = {
+    "layer": layers,
+    "loss": losses,
+    "optimizer": optimizers,
+    "regularizer": regularizers,
+    "clipping": clipping,
+}
+MOST_THREADS = 64
+P, R = ParamSpec("P"), TypeVar("R")
+
+
+def one_at_a_time(
+    method: Callable[Concatenate[NativeProgram, P], R],
+) -> Callable[Concatenate[NativeProgram, P], R]:
+    """Other threads wait for their turn, without Python's lock, which a long call asks for to see
+    to signals. What a signal handler asks for in the middle of a call is answered in its thread."""
+
+    @functools.wraps(method)
+    def alone(self: NativeProgram, *args: P.args, **options: P.kwargs) -> R:
+        with self._turn:
+            return method(self, *args, **options)
+
+    return alone
 
 
 class NativeProgram:
@@ -42,25 +71,29 @@ class NativeProgram:
         model = copy.deepcopy(description.model)
         self.description = replace(description, model=model)
         self.dtype = next(iter(model.parameters.values())).dtype
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = min(threads or _processors(), MOST_THREADS)
         self._shapes = {name: value.shape for name, value in model.parameters.items()}
         self._state = description.optimizer.initial_state(model.parameters)
         self._symbols = description.optimizer.state_names
         self._core: Any = None
         self._example: Shape | None = None
         self._outputs = 0
+        self._turn = threading.RLock()
         _refuse_what_has_no_twin(description)
 
+    @one_at_a_time
     def parameters(self) -> dict[str, Array]:
         if self._core is None:
             return {name: value.copy() for name, value in self.description.model.parameters.items()}
         return self._pull(lambda k: self._core.get(k, -1))
 
+    @one_at_a_time
     def set_parameters(self, values: Mapping[str, Array]) -> None:
         model = self.description.model
         model.set_parameters({name: value.astype(self.dtype) for name, value in values.items()})
         self._push_parameters()
 
+    @one_at_a_time
     def optimizer_state(self) -> dict[str, Array]:
         if self._core is None:
             return {name: value.copy() for name, value in self._state.items()}
@@ -70,11 +103,13 @@ class NativeProgram:
             state |= {f"{symbol}.{name}": value for name, value in values.items()}
         return {name: state[name] for name in self._state}
 
+    @one_at_a_time
     def set_optimizer_state(self, values: Mapping[str, Array]) -> None:
         check_state(values, self._state)
         self._state = {name: values[name].astype(self.dtype) for name in self._state}
         self._push_state()
 
+    @one_at_a_time
     def train(
         self,
         inputs: Array,
@@ -86,7 +121,13 @@ class NativeProgram:
     ) -> NDArray[np.float64]:
         if not len(learning_rates):
             return np.empty(0)
+        rates = _checked_rates(learning_rates)
+        if batch_size < 0:
+            raise InputError(f"batch_size is at least 1, found {batch_size}")
         core = self._core_for(inputs)
+        # C++ reads and writes where these point, and another thread may change those of the caller.
+        order = np.array(order)
+        targets = targets.copy() if are_labels(targets) else targets
         _check_order(order, min(len(inputs), len(targets)))
         last_batch = order[(len(learning_rates) - 1) * batch_size :][:batch_size]
         self._check_targets(targets[last_batch], len(last_batch))
@@ -98,12 +139,13 @@ class NativeProgram:
             x,
             t,
             np.ascontiguousarray(order, np.int64),
-            batch_size,
+            min(batch_size, len(order)),
             first_step,
-            np.ascontiguousarray(learning_rates, np.float64),
+            rates,
         )
         return losses
 
+    @one_at_a_time
     def gradients(
         self, inputs: Array, targets: Array, step: int | None = None
     ) -> tuple[float, dict[str, Array]]:
@@ -117,6 +159,7 @@ class NativeProgram:
         names = [f"{layer.name}.{symbol}" for layer in layers for symbol in layer.parameter_names]
         return objective, {name: found[name] for name in names}
 
+    @one_at_a_time
     def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
         core = self._core_for(inputs)
         self._check_targets(targets, len(inputs))
@@ -125,11 +168,13 @@ class NativeProgram:
         return Evaluation(loss, right / len(x) if are_labels(targets) else None)
 
     def predict(self, inputs: Array) -> Array:
-        core = self._core_for(inputs)
-        y = np.empty((len(inputs), self._outputs), self.dtype)
-        core.predict(np.ascontiguousarray(inputs, self.dtype), y)
-        return y
+        with self._turn:  # not decorated: one digit is answered in less time than two calls take
+            core = self._core_for(inputs)
+            y = np.empty((len(inputs), self._outputs), self.dtype)
+            core.predict(np.ascontiguousarray(inputs, self.dtype), y)
+            return y
 
+    @one_at_a_time
     def activations(self, inputs: Array) -> dict[str, Array]:
         core = self._core_for(inputs)
         shape, outputs = inputs.shape[1:], {}
@@ -141,11 +186,12 @@ class NativeProgram:
         return outputs
 
     def _check_targets(self, targets: Array, examples: int) -> None:
-        """Refuse targets as the loss itself does, which is asked about outputs of zero."""
+        """Refuse targets as the loss itself does, which is asked about made-up outputs."""
         d = self.description
         outputs = d.model.output_shape(self._example or ())
         y = np.zeros((examples, *outputs), self.dtype)
-        d.loss.forward(y, d.loss.encode(targets, outputs[-1], self.dtype))
+        with np.errstate(all="ignore"):
+            d.loss.forward(y, d.loss.encode(targets, outputs[-1], self.dtype))
 
     def _converted(
         self, inputs: Array, targets: Array
@@ -164,10 +210,12 @@ class NativeProgram:
     def _make_core(self, example: Shape) -> None:
         """Make the C++ object for examples of this shape.
 
-        Raises      ShapeError where the model does not take them
+        Raises      ShapeError, DTypeError where the model does not take them, in its own words
         """
         d = self.description
-        self._outputs = math.prod(d.model.output_shape(example))
+        with np.errstate(all="ignore"):
+            y, _ = d.model.forward(np.zeros((1, *example), self.dtype))
+        self._outputs = y.size
         if self._core is not None:
             self._state = self.optimizer_state()
             d.model.set_parameters(self.parameters())
@@ -222,15 +270,33 @@ def _check_order(order: NDArray[np.int64], examples: int) -> None:
         raise InputError(f"the order names example {wrong}, there are 0 to {examples - 1}")
 
 
+def _checked_rates(learning_rates: Sequence[float]) -> NDArray[np.float64]:
+    shape = np.shape(learning_rates)
+    if len(shape) != 1:
+        raise ShapeError(f"learning rates have shape {shape}, expected one number for each step")
+    return np.array([float(rate) for rate in learning_rates])
+
+
+def _processors() -> int:
+    """Those that this process may use, which may be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _refuse_what_has_no_twin(description: Description) -> None:
     used = [
         *(("layer", layer) for layer in description.model.layers),
         ("loss", description.loss),
         ("optimizer", description.optimizer),
+        ("regularizer", description.regularizer),
+        ("clipping", description.clipping),
     ]
     for what, part in used:
         kind = type(part).__name__
-        if kind not in TWINS[what]:
+        # Somebody's own class of the same name is another part.
+        twin = kind in TWINS[what] and getattr(_ROOMS[what], kind) is type(part)
+        if part is not None and not twin:
             raise InputError(
                 f"the {what} {kind} has no twin in C++, which has {', '.join(TWINS[what])}; "
                 f"use engine numpy"

@@ -95,9 +95,12 @@ class NumPyProgram:
     def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
         loss, right = 0.0, 0
         by_label = are_labels(targets)
-        for first in range(0, len(inputs), EVALUATION_BATCH):
-            labels = targets[first : first + EVALUATION_BATCH]
-            y, _ = self._model.forward(self._own(inputs[first : first + EVALUATION_BATCH]))
+        for first in range(0, max(1, len(inputs)), EVALUATION_BATCH):
+            end = first + EVALUATION_BATCH
+            # The last part has all targets that are left, be they too many, for the loss to see.
+            part = slice(first, end if end < len(inputs) else None)
+            labels = targets[part]
+            y, _ = self._model.forward(self._own(inputs[part]))
             value, _ = self.description.loss.forward(y, self._encode(labels, y))
             loss += value * len(labels)
             if by_label:

@@ -17,7 +17,7 @@ class ReLU final : public Layer<T> {
   bool reads_y() const override { return true; }
 
   void forward(ConstView<T> z, View<T> a, Pass<T>&) override {
-    flat(a) = flat(z).template max<Eigen::PropagateNaN>(T(0));
+    flat(a) = (flat(z) <= T(0)).select(T(0), flat(z));
   }
 
   void backward(ConstView<T>, ConstView<T> a, ConstView<T> da, View<T> dz, Pass<T>&) override {

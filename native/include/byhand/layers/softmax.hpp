@@ -2,9 +2,19 @@
 // derivation.
 #pragma once
 
+#include <limits>
+
 #include "byhand/layers/layer.hpp"
 
 namespace byhand {
+
+/// p <- e^p, and 0 where that is below the smallest normal number: Eigen's own never comes below
+/// e^-709 in double precision, and ln p would be finite where p is 0.
+template <class T>
+void exponentiate(View<T> p) {
+  flat(p) = flat(p).exp();
+  flat(p) = (flat(p) < std::numeric_limits<T>::min()).select(T(0), flat(p));
+}
 
 /// p[k] = e^z[k] / sum of e^z[j]: the rows of z become distributions in p. z and p may be the same.
 template <class T>
@@ -12,7 +22,7 @@ void softmax(ConstView<T> z, View<T> p) {
   for (Index n = 0; n < z.rows(); ++n) {
     p.row(n) = z.row(n).array() - z.row(n).template maxCoeff<Eigen::PropagateNaN>();
   }
-  flat(p) = flat(p).exp();
+  exponentiate(p);
   for (Index n = 0; n < p.rows(); ++n) p.row(n) /= p.row(n).sum();
 }
 
