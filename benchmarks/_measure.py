@@ -135,7 +135,9 @@ def peak_memory() -> float:
 class Contender:
     """One engine with its number of threads, and what was found out about it.
 
+    yardstick   a worker whose `pace` tells how fast the machine is just now, with as many threads
     seconds     of one unit of work, by round
+    paces       the yardstick's, each taken right after the measurement
     proof       numbers that every contender has to arrive at
     failure     why it has no result, in one line; empty where it has one
     """
@@ -143,7 +145,9 @@ class Contender:
     engine: str
     threads: int
     worker: Worker
+    yardstick: Worker | None = None
     seconds: list[float] = field(default_factory=list)
+    paces: list[float] = field(default_factory=list)
     proof: list[float] = field(default_factory=list)
     memory: float = math.nan
     failure: str = ""
@@ -172,8 +176,17 @@ def race(contenders: Sequence[Contender], rounds: int, seconds: float, tolerance
     for _ in range(rounds):
         for contender, count in zip(contenders, units, strict=True):
             contender.seconds.append(contender.ask("measure", count))
+            contender.paces.append(_pace(contender.yardstick))
     for contender in contenders:
         contender.memory = contender.ask("peak_memory")
+
+
+def _pace(yardstick: Worker | None) -> float:
+    """The machine's pace, nan where it cannot be told."""
+    try:
+        return math.nan if yardstick is None else yardstick.ask("pace")
+    except WorkerError:
+        return math.nan
 
 
 def reference(contenders: Sequence[Contender]) -> Contender | None:

@@ -63,15 +63,21 @@ def speedup(contender: Contender, peer: Contender | None) -> float | None:
     return statistics.median(theirs / ours for ours, theirs in pairs)
 
 
-def rows(contest: Contest, rates: Mapping[int, float]) -> list[dict[str, Any]]:
-    """What is kept of all that have a result; `rates` are the SGEMM rates by number of threads."""
+def share(contest: Contest, contender: Contender) -> float | None:
+    """The share of the SGEMM rate of the moment: the median over the rounds; None if unknown."""
+    pairs = zip(contender.seconds, contender.paces, strict=True)
+    found = statistics.median(contest.flops / seconds / pace for seconds, pace in pairs)
+    return found if math.isfinite(found) else None
+
+
+def rows(contest: Contest) -> list[dict[str, Any]]:
+    """What is kept of all that have a result."""
     found = []
     for contender in contest.contenders:
         if contender.failure:
             continue
         seconds = statistics.median(contender.seconds)
         peer = contest.find(PEER, contender.threads)
-        share = contest.flops / seconds / rates[contender.threads]
         found.append(
             {
                 "workload": contest.workload,
@@ -79,7 +85,7 @@ def rows(contest: Contest, rates: Mapping[int, float]) -> list[dict[str, Any]]:
                 "threads": contender.threads,
                 "median_seconds": _rounded(seconds),
                 "ratio_to_pytorch_eager": _rounded(speedup(contender, peer)),
-                "share_of_sgemm_rate": _rounded(share),
+                "share_of_sgemm_rate": _rounded(share(contest, contender)),
                 "peak_memory_mib": round(contender.memory),
             }
         )
@@ -100,37 +106,37 @@ def table(contest: Contest, found: Sequence[Mapping[str, Any]]) -> list[str]:
         if row is None:
             lines.append(f"{start}   {contender.failure}")
             continue
-        ratio, share = row["ratio_to_pytorch_eager"], row["share_of_sgemm_rate"]
+        ratio, part = row["ratio_to_pytorch_eager"], row["share_of_sgemm_rate"]
         lines.append(
             f"{start}{1e6 * row['median_seconds']:>15.4g}"
             f"{'unknown' if ratio is None else f'{ratio:.3g} x':>13}"
-            f"{'unknown' if share is None else f'{share:.1%}':>13}"
+            f"{'unknown' if part is None else f'{part:.1%}':>13}"
             f"{row['peak_memory_mib']:>10}{statistics.fmean(contender.proof):>13.6f}"
             f"{difference(contender.proof, first.proof):>12.1e}"
         )
     return lines
 
 
-def verdicts(contest: Contest, rates: Mapping[int, float]) -> list[str]:
+def verdicts(contest: Contest) -> list[str]:
     """The targets, met or missed, for each number of threads; judged before anything is rounded."""
     lines = []
-    for threads in sorted(rates):
+    for threads in sorted({contender.threads for contender in contest.contenders}):
         start = f"native, {threads} thread{'' if threads == 1 else 's'}:"
         ours = contest.find(OURS, threads)
-        parts = _judged(contest, ours, rates[threads]) if ours else []
+        parts = _judged(contest, ours) if ours else []
         lines.append(f"{start} {', '.join(parts) or 'nothing to compare'}")
     return lines
 
 
-def _judged(contest: Contest, ours: Contender, rate: float) -> list[str]:
+def _judged(contest: Contest, ours: Contender) -> list[str]:
     target, parts = contest.target, []
     ratio = speedup(ours, contest.find(PEER, ours.threads))
     if ratio is not None:
         parts.append(f"must {target.must:g} x {_met(ratio, target.must)}")
         parts.append(f"stretch {target.stretch:g} x {_met(ratio, target.stretch)}")
-    if target.share is not None and math.isfinite(rate):
-        share = contest.flops / statistics.median(ours.seconds) / rate
-        parts.append(f"share {target.share:.0%} {_met(share, target.share)}")
+    part = share(contest, ours)
+    if target.share is not None and part is not None:
+        parts.append(f"share {target.share:.0%} {_met(part, target.share)}")
     ratio = speedup(ours, contest.find(COMPILED, ours.threads))
     if target.never_slower_than_compiled and ratio is not None:
         parts.append(f"never slower than torch.compile {_met(ratio, 1)} ({ratio:.3g} x)")

@@ -3,12 +3,15 @@ PyTorch, over square products and products with the shapes of a batch in a layer
 
     python benchmarks/_sgemm.py
 
-It is the yardstick of the other benchmarks, so it takes the best of several tries, not the median.
+That is the best of several tries. A machine does not always run at its best, so the shares that
+other benchmarks print are of the rate right after each measurement: the fastest library's, at the
+shape at which it was fastest, in the median of a tenth of a second.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,30 +27,43 @@ from byhand.errors import ByhandError
 LIBRARIES = ("Eigen", "NumPy", "PyTorch")
 SHAPES = ((512, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048), (128, 784, 512), (128, 512, 512))
 """batch × in times in × out"""
-SECONDS = 0.15
+SECONDS, PACE_SECONDS = 0.15, 0.1
 TRIES = 3
 
 
 class Products:
-    """One library with its number of threads."""
+    """One library with its number of threads; `shape` is that of the yardstick."""
 
-    def __init__(self, library: str, threads: int) -> None:
+    def __init__(self, library: str, threads: int, shape: Sequence[int] = SHAPES[0]) -> None:
         self.multiply = _multiplier(library, threads)
+        self.shape = shape
+        self.product = self._product(shape)
 
     def rate(self, shape: Sequence[int]) -> float:
         """The best rate of one product, in FLOP/s."""
+        return 2 * math.prod(shape) / min(_times(self._product(shape), SECONDS))
+
+    def pace(self) -> float:
+        """The rate just now, in FLOP/s."""
+        return 2 * math.prod(self.shape) / statistics.median(_times(self.product, PACE_SECONDS))
+
+    def _product(self, shape: Sequence[int]) -> Callable[[], Any]:
         n, k, m = shape
         rng = np.random.default_rng(0)
         a = rng.standard_normal((n, k), np.float32)
         b = rng.standard_normal((k, m), np.float32)
         product = self.multiply(a, b)
         product()
-        times: list[float] = []
-        while len(times) < TRIES or sum(times) < SECONDS:
-            began = time.perf_counter()
-            product()
-            times.append(time.perf_counter() - began)
-        return 2 * n * k * m / min(times)
+        return product
+
+
+def _times(product: Callable[[], Any], seconds: float) -> list[float]:
+    times: list[float] = []
+    while len(times) < TRIES or sum(times) < seconds:
+        began = time.perf_counter()
+        product()
+        times.append(time.perf_counter() - began)
+    return times
 
 
 def _multiplier(library: str, threads: int) -> Callable[[Any, Any], Callable[[], Any]]:
@@ -79,11 +95,21 @@ def _multiplier(library: str, threads: int) -> Callable[[Any, Any], Callable[[],
 
 @dataclass(frozen=True)
 class Rate:
-    """The best rate in FLOP/s with so many threads, and that of each library or why it has none."""
+    """The best rate in FLOP/s with so many threads, and that of each library or why it has none.
+
+    fastest     the library and the shape of the best rate, for a yardstick
+    """
 
     threads: int
     best: float
     by_library: dict[str, float | str]
+    fastest: tuple[str, Sequence[int]] = (LIBRARIES[1], SHAPES[0])
+
+    def yardstick(self) -> Worker:
+        """A process that tells the machine's pace with so many threads."""
+        library, shape = self.fastest
+        argument = {"library": library, "threads": self.threads, "shape": shape}
+        return Worker(__file__, argument, self.threads)
 
     def __str__(self) -> str:
         parts = [
@@ -100,25 +126,21 @@ class Rate:
 def measure_rate(threads: int) -> Rate:
     """The rate of each library, in a process of its own, one after the other."""
     found: dict[str, float | str] = {}
+    fastest = max_rate = None
     for library in LIBRARIES:
         worker = Worker(__file__, {"library": library, "threads": threads}, threads)
         try:
-            found[library] = max(worker.ask("rate", shape) for shape in SHAPES)
+            rate, shape = max((worker.ask("rate", shape), shape) for shape in SHAPES)
+            found[library] = rate
+            if max_rate is None or rate > max_rate:
+                fastest, max_rate = (library, shape), rate
         except WorkerError as error:
             found[library] = str(error)
         finally:
             worker.close()
-    return Rate(threads, _best(found), found)
-
-
-def larger(first: Rate, second: Rate) -> Rate:
-    """The larger of two measurements, library by library."""
-    merged = dict(second.by_library)
-    for name, found in first.by_library.items():
-        other = merged[name]
-        if isinstance(found, float):
-            merged[name] = max(found, other) if isinstance(other, float) else found
-    return Rate(first.threads, _best(merged), merged)
+    if fastest is None:
+        return Rate(threads, math.nan, found)
+    return Rate(threads, _best(found), found, fastest)
 
 
 def _best(found: dict[str, float | str]) -> float:

@@ -13,9 +13,9 @@ backward, without the last one in the first layer, where nobody needs it:
     FLOPs = Σ_layers 2 · batch · in · out · 3   (first layer: · 2)
 
 and 2 · in · out for each layer where one digit is only predicted. The share is
-FLOPs / time / rate, where the rate is what `_sgemm.py` finds with the same number of threads, the
-larger of one measurement before the runs and one after. The peak memory of a process includes the
-loading of MNIST, about 300 MiB with Python and NumPy.
+FLOPs / time / rate, where the rate is that of `_sgemm.py` with the same number of threads, measured
+right after each run, since a machine's clock comes and goes; the median over the rounds. The peak
+memory of a process includes the loading of MNIST, about 300 MiB with Python and NumPy.
 
 Prints a table for each workload and writes its rows to results.json. A missed target is a finding,
 not a failure: the exit code says only whether the benchmark ran.
@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 from _measure import Contender, Worker, busy, is_worker, race, serve
 from _report import Contest, Target, machine, rows, table, verdicts, write_rows
-from _sgemm import larger, measure_rate
+from _sgemm import Rate, measure_rate
 from numpy.typing import DTypeLike
 
 from byhand import SGD, QuadraticCost, SoftmaxCrossEntropy, data, engines
@@ -270,20 +270,22 @@ def task_on_mnist(argument: dict[str, Any]) -> Task:
     return task(argument["engine"], argument["threads"], workload, inputs, train.targets)
 
 
-def contest(place: int, threads: Sequence[int]) -> Contest:
+def contest(place: int, rates: Sequence[Rate]) -> Contest:
     """Measure all engines on one workload."""
     workload = WORKLOADS[place]
     print(f"measuring {workload.name} …", flush=True)
     contenders: list[Contender] = []
+    yardsticks = {rate.threads: rate.yardstick() for rate in rates}
     try:
         for engine in ENGINES:
-            for count in threads:
+            for count, yardstick in yardsticks.items():
                 argument = {"workload": place, "engine": engine, "threads": count}
-                contenders.append(Contender(engine, count, Worker(__file__, argument, count)))
+                worker = Worker(__file__, argument, count)
+                contenders.append(Contender(engine, count, worker, yardstick))
         race(contenders, ROUNDS, SECONDS, TOLERANCE)
     finally:
-        for contender in contenders:
-            contender.worker.close()
+        for worker in (*yardsticks.values(), *(contender.worker for contender in contenders)):
+            worker.close()
     unit, proof = ("step", "final loss") if workload.trains else ("digit", "mean output")
     return Contest(workload.name, unit, proof, workload.flops, workload.target, contenders)
 
@@ -295,16 +297,13 @@ def main() -> None:
     if warning := busy():
         print(warning)
     threads = [count for count in (1, 2) if count <= found["cores"]]
-    before = {count: measure_rate(count) for count in threads}
-    contests = [contest(place, threads) for place in range(len(WORKLOADS))]
-    speed = {count: larger(before[count], measure_rate(count)) for count in threads}
-    print("", *speed.values(), sep="\n")
-    rates = {count: rate.best for count, rate in speed.items()}
+    rates = [measure_rate(count) for count in threads]
+    print(*rates, sep="\n")
     kept = []
-    for finished in contests:
-        new = rows(finished, rates)
-        lines = [*table(finished, new), *verdicts(finished, rates)]
-        print("", finished.workload, *lines, sep="\n")
+    for place in range(len(WORKLOADS)):
+        finished = contest(place, rates)
+        new = rows(finished)
+        print(*table(finished, new), *verdicts(finished), "", sep="\n")
         kept += [{**row, "machine": found} for row in new]
     write_rows(kept)
 

@@ -69,10 +69,25 @@ class Scripted:
 
 
 def contender(
-    engine: str, seconds: list[float], threads: int = 1, failure: str = "", proof: float = 0.5
+    engine: str,
+    seconds: list[float],
+    threads: int = 1,
+    failure: str = "",
+    proof: float = 0.5,
+    paces: list[float] | None = None,
 ) -> Any:
-    worker = Scripted(engine, [])
-    return _measure.Contender(engine, threads, worker, seconds, [proof], 123.4, failure)
+    """Someone who has been measured, by default on a machine that keeps a pace of 1e9."""
+    return _measure.Contender(
+        engine,
+        threads,
+        Scripted(engine, []),
+        None,
+        seconds,
+        paces or [1e9] * len(seconds),
+        [proof],
+        123.4,
+        failure,
+    )
 
 
 def contest(*contenders: Any, target: Any = None, flops: int = 1000) -> Any:
@@ -124,11 +139,11 @@ def test_a_ratio_is_the_median_of_those_within_the_rounds() -> None:
 def test_rows_compare_with_the_same_number_of_threads() -> None:
     found = contest(
         contender("native", [1e-6, 3e-6, 2e-6]),
-        contender("native", [1e-6, 1e-6, 1e-6], threads=2),
+        contender("native", [1e-6, 1e-6, 1e-6], threads=2, paces=[math.nan] * 3),
         contender("pytorch", [4e-6, 12e-6, 8e-6]),
         contender("torch.compile", [math.nan] * 3, failure="no compiler"),
     )
-    first, second, peer = _report.rows(found, {1: 1e9, 2: math.nan})
+    first, second, peer = _report.rows(found)
     assert first == {
         "workload": "train [2]",
         "engine": "native",
@@ -150,7 +165,7 @@ def test_the_table_has_a_line_for_everyone() -> None:
         contender("pytorch", [], failure="PyTorch is not installed"),
     )
     header = "engine threads µs per step to PyTorch SGEMM share peak MiB final loss difference"
-    lines = _report.table(found, _report.rows(found, {1: 1e9}))
+    lines = _report.table(found, _report.rows(found))
     assert [line.split() for line in lines] == [
         header.split(),
         ["numpy", "1", "40", "unknown", "2.5%", "123", "0.500000", "0.0e+00"],
@@ -167,17 +182,25 @@ def test_targets_are_met_or_missed() -> None:
         contender("torch.compile", [1.9e-6] * 3),
         target=_report.Target(12, 18, 0.65, never_slower_than_compiled=True),
     )
-    assert _report.verdicts(found, {1: 1e9, 2: 2e9}) == [
+    assert _report.verdicts(found) == [
         "native, 1 thread: must 12 x met, stretch 18 x missed, share 65% missed, "
         "never slower than torch.compile missed (0.95 x)",
-        "native, 2 threads: nothing to compare",
     ]
+    found = contest(contender("numpy", [1.0], threads=2))
+    assert _report.verdicts(found) == ["native, 2 threads: nothing to compare"]
+
+
+def test_a_share_is_of_the_rate_right_after() -> None:
+    """A machine at half its clock halves both; of the medians, 5e9 and 2e-6, it would be 0.1."""
+    ours = contender("native", [1e-6, 2e-6, 4e-6], paces=[5e9, 2.5e9, 8e9])
+    assert _report.share(contest(ours), ours) == pytest.approx(0.2)
+    assert _report.share(contest(ours), contender("native", [1.0], paces=[math.nan])) is None
 
 
 def test_a_target_is_not_met_by_rounding() -> None:
     found = contest(contender("native", [1.0]), contender("pytorch", [11.999]))
-    assert _report.rows(found, {1: 1.0})[0]["ratio_to_pytorch_eager"] == 12.0
-    assert "must 12 x missed" in _report.verdicts(found, {1: 1.0})[0]
+    assert _report.rows(found)[0]["ratio_to_pytorch_eager"] == 12.0
+    assert "must 12 x missed" in _report.verdicts(found)[0]
 
 
 def test_everyone_is_asked_in_turn_and_a_failure_stays_alone() -> None:
@@ -350,18 +373,21 @@ def test_the_yardstick_multiplies(library: str, one_thread: int) -> None:
     np.testing.assert_allclose(np.asarray(product), a @ b, rtol=1e-6)
 
 
-def test_the_larger_rate_counts() -> None:
-    before = _sgemm.Rate(2, 5e9, {"Eigen": "it crashed", "NumPy": 3e9, "PyTorch": 5e9})
-    after = _sgemm.Rate(2, 4e9, {"Eigen": 1e9, "NumPy": 4e9, "PyTorch": "not installed"})
-    for found in (_sgemm.larger(before, after), _sgemm.larger(after, before)):
-        assert str(found) == (
-            "SGEMM with 2 threads: 5.0 GFLOP/s (Eigen 1.0, NumPy 4.0, PyTorch 5.0)"
-        )
-        assert found.best == 5e9
-    nothing = _sgemm.Rate(1, math.nan, {"NumPy": "it crashed"})
-    assert str(_sgemm.larger(nothing, nothing)) == (
-        "SGEMM with 1 thread: nan GFLOP/s (NumPy none (it crashed))"
+def test_a_rate_says_what_each_library_reached() -> None:
+    rate = _sgemm.Rate(2, 5e9, {"Eigen": "it crashed", "NumPy": 3e9, "PyTorch": 5e9})
+    assert str(rate) == (
+        "SGEMM with 2 threads: 5.0 GFLOP/s (Eigen none (it crashed), NumPy 3.0, PyTorch 5.0)"
     )
+    nothing = _sgemm.Rate(1, math.nan, {"NumPy": "it crashed"})
+    assert str(nothing) == "SGEMM with 1 thread: nan GFLOP/s (NumPy none (it crashed))"
+
+
+def test_a_yardstick_tells_the_pace() -> None:
+    worker = _sgemm.Rate(1, 1e9, {}, ("NumPy", (8, 16, 4))).yardstick()
+    try:
+        assert 1e5 < worker.ask("pace") < 1e15
+    finally:
+        worker.close()
 
 
 def test_the_whole_benchmark(
@@ -393,4 +419,4 @@ def test_the_whole_benchmark(
     printed = capsys.readouterr().out
     assert "\nSGEMM with 1 thread: 1.0 GFLOP/s (NumPy 1.0)\n" in printed
     assert "abacus              1   engine is one of numpy, native; found 'abacus'\n" in printed
-    assert printed.endswith("native, 1 thread: nothing to compare\n")
+    assert printed.endswith("native, 1 thread: nothing to compare\n\n")
