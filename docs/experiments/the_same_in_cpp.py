@@ -143,7 +143,7 @@ def scale(panels: Any) -> None:
     """The same axis of times everywhere, with room for a label at both ends."""
     low, high = panels[0, 0].get_xlim()
     low, high = low / 1.9, high * 1.9
-    steps = (1, 3) if high < 500 * low else (1,)
+    steps = (1, 3) if high < 2000 * low else (1,)
     ticks = [step * 10**k for k in range(5) for step in steps]
     both = [1 / t for t in ticks[1:]] + ticks
     for axes in panels.flat:

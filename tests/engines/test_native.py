@@ -43,7 +43,7 @@ Array = np.typing.NDArray[Any]
 EXAMPLES = 23
 ORDER = np.random.default_rng(7).permutation(EXAMPLES)
 BOTH = ("numpy", "native")
-TIMES = 100
+TIMES = 300
 
 
 def data(dtype: Any = np.float64) -> tuple[Array, Array]:
