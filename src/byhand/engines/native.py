@@ -38,7 +38,8 @@ _ROOMS: dict[str, ModuleType] = {
     "clipping": clipping,
 }
 MOST_THREADS = 64
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def one_at_a_time(
