@@ -134,6 +134,7 @@ void test_every_size() {
 
 template <class T>
 void test_large_sizes() {
+  compare<T>(1, 70, 517, 1);
   for (const int threads : {1, 2}) {
     compare<T>(130, 300, 70, threads);
     compare<T>(Products<T>::kSharedWork / (129 * 129) + 1, 129, 129, threads);

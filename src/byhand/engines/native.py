@@ -49,7 +49,7 @@ def one_at_a_time(
     to signals. What a signal handler asks for in the middle of a call is answered in its thread."""
 
     @functools.wraps(method)
-    def alone(self: NativeProgram, *args: P.args, **options: P.kwargs) -> R:
+    def alone(self: NativeProgram, /, *args: P.args, **options: P.kwargs) -> R:
         with self._turn:
             return method(self, *args, **options)
 
