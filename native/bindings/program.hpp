@@ -114,7 +114,7 @@ class BoundProgram {
     bool interrupted = false;
     {
       nb::gil_scoped_release released;
-        begun = program_.train(examples(inputs, targets), order.data(),
+      begun = program_.train(examples(inputs, targets), order.data(),
                              static_cast<Index>(order.size()), batch, first_step, rates.data(),
                              static_cast<Index>(rates.size()), losses.data(),
                              [&] { return !(interrupted = !no_signal()); });

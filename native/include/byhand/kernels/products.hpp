@@ -47,8 +47,8 @@ class Products {
   /// they save.
   static constexpr Index kSharedWork = 4'000'000;
 
-  /// Examples from which on a tile of dW takes long enough to fetch its block of W meanwhile.
-  static constexpr Index kFetchDepth = 32;
+  /// Rows of dW that are handed on at once: few enough to stay in the nearest cache.
+  static constexpr Index kBlockRows = 4 * kernels::kTileRows;
 
   /// deepest: the largest size that is summed over in the first or the third product.
   Products(int threads, Index deepest) : team_(threads) {
@@ -69,8 +69,8 @@ class Products {
           Lane<T>(to + v) = ConstLane<T>(from + v);
         }
       }
-      return Right{packed, kernels::tile_columns<T>, W.data() + next, W.outerStride(),
-                   next < W.cols() ? W.rows() : 0};
+      return Right{packed, kernels::tile_columns<T>,
+                   {W.data() + next, W.outerStride(), next < W.cols() ? W.rows() : 0}};
     });
   }
 
@@ -79,8 +79,9 @@ class Products {
     multiply(dz, W.rows(), kernels::kTileVectors, nullptr, dx, [&](Index i, Index vectors, Index next, T* packed) {
       for (Index v = 0; v < vectors; ++v) transpose(W, i + v * width<T>, packed + v * width<T>);
       const Index left = std::max<Index>(0, W.rows() - next) * W.outerStride();
-      return Right{packed, kernels::tile_columns<T>, W.data() + next * W.outerStride(),
-                   kernels::tile_columns<T>, left / kernels::tile_columns<T>};
+      return Right{packed, kernels::tile_columns<T>,
+                   {W.data() + next * W.outerStride(), kernels::tile_columns<T>,
+                    left / kernels::tile_columns<T>}};
     });
   }
 
@@ -95,15 +96,14 @@ class Products {
     team_.run(panels(dz.cols(), kernels::kTileVectors), shared, [&](Index panel, int) {
       const Index j = panel * tile_columns<T>;
       const Index vectors = vectors_from(j, dz.cols(), kernels::kTileVectors);
-      for (Index i = 0, rows; i < x.cols(); i += rows) {
-        rows = kernels::next_rows(x.cols() - i);
-        const Index soon_rows = x.rows() >= kFetchDepth ? rows : 0;
-        alignas(64) T sums[kernels::kTileRows * tile_columns<T>];
-        kernels::run_tile<T, kernels::Left::transposed>(
+      alignas(64) T sums[kBlockRows * tile_columns<T>];
+      for (Index i = 0; i < x.cols(); i += kBlockRows) {
+        const Index rows = std::min(kBlockRows, x.cols() - i);
+        kernels::run_tiles<T, kernels::Left::transposed>(
             rows, vectors,
             {x.data() + i, x.outerStride(), dz.data() + j, dz.outerStride(), x.rows(), nullptr,
              sums, tile_columns<T>,
-             W.data() + i * W.outerStride() + j, W.outerStride(), soon_rows});
+             {W.data() + i * W.outerStride() + j, W.outerStride(), rows}});
         receive(i, j,
                 ConstView<T>(sums, rows, vectors * width<T>,
                              Eigen::OuterStride<>(tile_columns<T>)));
@@ -126,10 +126,7 @@ class Products {
   struct Right {
     const T* b;
     Index stride;
-    // Where the next panel will be read from: rows that the caches are asked for meanwhile.
-    const T* soon = nullptr;
-    Index soon_stride = 0;
-    Index soon_rows = 0;
+    kernels::Soon<T> soon{};  // where the next panel will be read from
   };
 
   /// How many panels of `across` vectors cover so many columns.
@@ -154,14 +151,10 @@ class Products {
       // The panel that this thread will probably have next: they take turns.
       const Index next = j + threads * across * width<T>;
       const Right b = right(j, vectors, next, packed_[static_cast<std::size_t>(member)].data());
-      for (Index n = 0, rows; n < a.rows(); n += rows) {
-        rows = kernels::next_rows(a.rows() - n);
-        kernels::run_tile<T, kernels::Left::plain>(
-            rows, vectors,
-            {a.data() + n * a.outerStride(), a.outerStride(), b.b, b.stride, a.cols(),
-             start ? start + j : nullptr, c.data() + n * c.outerStride() + j, c.outerStride(),
-             b.soon, b.soon_stride, n == 0 ? b.soon_rows : 0});
-      }
+      kernels::run_tiles<T, kernels::Left::plain>(
+          a.rows(), vectors,
+          {a.data(), a.outerStride(), b.b, b.stride, a.cols(), start ? start + j : nullptr,
+           c.data() + j, c.outerStride(), b.soon});
     });
   }
 

@@ -31,7 +31,15 @@ inline constexpr Index tile_columns = kTileVectors * width<T>;
 /// How the left factor is stored: as A, or as its transpose.
 enum class Left { plain, transposed };
 
-/// What a tile C = start + A B is made of. B, C and start are aligned to whole vectors.
+/// Memory that will be wanted soon: so many pieces, as wide as a tile and `stride` apart.
+template <class T>
+struct Soon {
+  const T* at = nullptr;
+  Index stride = 0;
+  Index count = 0;
+};
+
+/// What tiles C = start + A B are made of. B, C and start are aligned to whole vectors.
 template <class T>
 struct TileOperands {
   const T* a;  // element (r, k) at a[r * a_stride + k], of the transpose at a[k * a_stride + r]
@@ -42,26 +50,48 @@ struct TileOperands {
   const T* start;  // one row that every row of C starts from, or null for zero
   T* c;            // element (r, j) at c[r * c_stride + j]
   Index c_stride;
-  // What will be wanted soon: so many rows, each as wide as the tile.
-  const T* soon = nullptr;
-  Index soon_stride = 0;
-  Index soon_rows = 0;
+  Soon<T> soon{};
+};
+
+/// Where a tile reads its factors at step k of the depth; the strides are kept in registers.
+template <class T, Index rows, Left left>
+struct TileCursor {
+  explicit TileCursor(const TileOperands<T>& o)
+      : a(o.a), a_stride(o.a_stride), b(o.b), b_stride(o.b_stride) {
+    BYHAND_UNROLL
+    for (Index r = 0; r < rows; ++r) row[r] = o.a + r * o.a_stride;
+  }
+
+  BYHAND_INLINE T element(Index r) const { return left == Left::plain ? row[r][k] : a[r]; }
+
+  BYHAND_INLINE void advance() {
+    ++k;
+    a += a_stride;
+    b += b_stride;
+  }
+
+  const T* row[rows];
+  const T* a;
+  Index a_stride;
+  const T* b;
+  Index b_stride;
+  Index k = 0;
 };
 
 /// One step of the depth: sum[r][v] += A[r, k] * B[k, v].
 template <class T, Index rows, Index vectors, Left left>
-BYHAND_INLINE void tile_step(const TileOperands<T>& o, const T* const (&row)[rows], Index k,
-                             Packet<T> (&sum)[rows][vectors]) {
+BYHAND_INLINE void tile_step(TileCursor<T, rows, left>& at, Packet<T> (&sum)[rows][vectors]) {
   using namespace Eigen::internal;
   Packet<T> b[vectors];
   BYHAND_UNROLL
-  for (Index v = 0; v < vectors; ++v) b[v] = pload<Packet<T>>(o.b + k * o.b_stride + v * width<T>);
+  for (Index v = 0; v < vectors; ++v) b[v] = pload<Packet<T>>(at.b + v * width<T>);
   BYHAND_UNROLL
   for (Index r = 0; r < rows; ++r) {
-    const Packet<T> a = pset1<Packet<T>>(left == Left::plain ? row[r][k] : o.a[k * o.a_stride + r]);
+    const Packet<T> a = pset1<Packet<T>>(at.element(r));
     BYHAND_UNROLL
     for (Index v = 0; v < vectors; ++v) sum[r][v] = pmadd(a, b[v], sum[r][v]);
   }
+  at.advance();
 }
 
 /// C = start + A B for `rows` rows of `vectors` vectors.
@@ -71,75 +101,95 @@ BYHAND_INLINE void tile_step(const TileOperands<T>& o, const T* const (&row)[row
 /// multiply-add costs half a load: thin matrices keep the arithmetic units as busy as square ones,
 /// which general blocking and packing would not.
 template <class T, Index rows, Index vectors, Left left>
-void tile(const TileOperands<T> o) {
+void tile(const TileOperands<T>& o) {
   using namespace Eigen::internal;
   // A multiply-add takes four cycles and two start in each: fewer than eight sums would wait for
   // themselves, so these are split over the depth and added up at the end.
   constexpr Index splits = rows * vectors >= 8 ? 1 : 8 / (rows * vectors);
   Packet<T> sum[splits][rows][vectors];
-  const T* row[rows];
   BYHAND_UNROLL
-  for (Index r = 0; r < rows; ++r) {
-    row[r] = o.a + r * o.a_stride;
+  for (Index v = 0; v < vectors; ++v) {
+    const Packet<T> start = o.start ? pload<Packet<T>>(o.start + v * width<T>) : pset1<Packet<T>>(T(0));
     BYHAND_UNROLL
-    for (Index v = 0; v < vectors; ++v) {
-      sum[0][r][v] = o.start ? pload<Packet<T>>(o.start + v * width<T>) : pset1<Packet<T>>(T(0));
+    for (Index r = 0; r < rows; ++r) {
+      sum[0][r][v] = start;
       BYHAND_UNROLL
       for (Index s = 1; s < splits; ++s) sum[s][r][v] = pset1<Packet<T>>(T(0));
     }
   }
-  Index k = 0;
+  TileCursor<T, rows, left> at(o);
+  const Index depth = o.depth;
   if constexpr (splits == 1) {
-    // Asked for one row at a time, since the caches take only so many wishes at once.
-    const Index wishes = std::min(o.soon_rows, o.depth);
-    for (; k < wishes; ++k) {
+    // Asked for one piece at a time: the caches take only so many wishes at once.
+    const T* soon = o.soon.at;
+    for (const Index asked = std::min(o.soon.count, depth); at.k < asked; soon += o.soon.stride) {
       BYHAND_UNROLL
-      for (Index v = 0; v < vectors; ++v) prefetch(o.soon + k * o.soon_stride + v * width<T>);
-      tile_step<T, rows, vectors, left>(o, row, k, sum[0]);
+      for (Index v = 0; v < vectors; ++v) prefetch(soon + v * width<T>);
+      tile_step<T, rows, vectors, left>(at, sum[0]);
     }
   }
-  for (; k + splits <= o.depth; k += splits) {
+  while (at.k + splits <= depth) {
     BYHAND_UNROLL
-    for (Index s = 0; s < splits; ++s) tile_step<T, rows, vectors, left>(o, row, k + s, sum[s]);
+    for (Index s = 0; s < splits; ++s) tile_step<T, rows, vectors, left>(at, sum[s]);
   }
   if constexpr (splits > 1) {
-    for (; k < o.depth; ++k) tile_step<T, rows, vectors, left>(o, row, k, sum[0]);
+    while (at.k < depth) tile_step<T, rows, vectors, left>(at, sum[0]);
   }
+  T* c = o.c;
+  const Index c_stride = o.c_stride;
   BYHAND_UNROLL
-  for (Index r = 0; r < rows; ++r) {
+  for (Index r = 0; r < rows; ++r, c += c_stride) {
     BYHAND_UNROLL
     for (Index v = 0; v < vectors; ++v) {
       BYHAND_UNROLL
       for (Index s = 1; s < splits; ++s) sum[0][r][v] = padd(sum[0][r][v], sum[s][r][v]);
-      pstore(o.c + r * o.c_stride + v * width<T>, sum[0][r][v]);
+      pstore(c + v * width<T>, sum[0][r][v]);
     }
   }
 }
 
-/// A single row takes more vectors at once: it reads the rows of B in long stretches.
-inline constexpr Index kRowVectors = 8;
-
-/// The tile with as many rows and vectors as asked for: up to kTileRows x kTileVectors, or a row of
-/// up to kRowVectors.
-template <class T, Left left>
-BYHAND_INLINE void run_tile(Index rows, Index vectors, const TileOperands<T>& operands) {
-  using Function = void (*)(TileOperands<T>);
-  static constexpr auto tiles = []<Index... r>(std::integer_sequence<Index, r...>) {
-    return std::array<std::array<Function, kTileVectors>, kTileRows>{
-        {{&tile<T, r + 1, 1, left>, &tile<T, r + 1, 2, left>}...}};
-  }(std::make_integer_sequence<Index, kTileRows>{});
-  static constexpr auto one_row = []<Index... v>(std::integer_sequence<Index, v...>) {
-    return std::array<Function, kRowVectors>{&tile<T, 1, v + 1, left>...};
-  }(std::make_integer_sequence<Index, kRowVectors>{});
-  const Function run = rows == 1 ? one_row[vectors - 1] : tiles[rows - 1][vectors - 1];
-  run(operands);
-}
+/// A single row takes as many vectors at once as 16 registers leave room for: it reads the rows of B
+/// in long stretches.
+inline constexpr Index kRowVectors = 13;
 
 /// How many of the rows that are left the next tile takes: all or as many as fit, unless the last
 /// tile would then be so low that it could not keep the arithmetic units busy.
 constexpr Index next_rows(Index left) {
   if (left > kTileRows && left < kTileRows + 4) return left / 2;
   return left < kTileRows ? left : kTileRows;
+}
+
+/// C = start + A B for any number of rows of `vectors` vectors: one tile below the other.
+template <class T, Index vectors, Left left>
+void tiles(Index rows, TileOperands<T> o) {
+  using Function = void (*)(const TileOperands<T>&);
+  static constexpr auto low = []<Index... r>(std::integer_sequence<Index, r...>) {
+    return std::array<Function, kTileRows>{&tile<T, r + 1, vectors, left>...};
+  }(std::make_integer_sequence<Index, kTileRows>{});
+  for (Index now; rows > 0; rows -= now) {
+    now = next_rows(rows);
+    if (now == kTileRows) {
+      tile<T, kTileRows, vectors, left>(o);
+    } else {
+      low[now - 1](o);
+    }
+    o.a += left == Left::plain ? now * o.a_stride : now;
+    o.c += now * o.c_stride;
+    o.soon.at += std::min(o.soon.count, o.depth) * o.soon.stride;
+    o.soon.count -= std::min(o.soon.count, o.depth);
+  }
+}
+
+/// The same for up to kTileVectors vectors, or for a single row of up to kRowVectors.
+template <class T, Left left>
+void run_tiles(Index rows, Index vectors, const TileOperands<T>& operands) {
+  using Function = void (*)(const TileOperands<T>&);
+  static constexpr auto one_row = []<Index... v>(std::integer_sequence<Index, v...>) {
+    return std::array<Function, kRowVectors>{&tile<T, 1, v + 1, left>...};
+  }(std::make_integer_sequence<Index, kRowVectors>{});
+  if (rows == 1) return one_row[vectors - 1](operands);
+  if (vectors == 1) return tiles<T, 1, left>(rows, operands);
+  tiles<T, kTileVectors, left>(rows, operands);
 }
 
 }  // namespace byhand::kernels
