@@ -24,16 +24,17 @@ CHECK_PYTHON := import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
 
 CHECK_NATIVE := import sys; from byhand.engines import available; sys.exit(available("native"))
 
-.PHONY: help tour test lint bench figures docs clean
+.PHONY: help tour test lint bench bench-doctor figures docs clean
 
 help:
-	@echo "make tour      install byhand and watch a hand-written network learn (about 4 minutes)"
-	@echo "make test      install everything, then lint, check types and floors, and run the tests"
-	@echo "make lint      ruff, import-linter and mypy alone"
-	@echo "make bench     run benchmarks/, or with ONLY=mlp one of them"
-	@echo "make figures   draw the figures of the docs again from docs/experiments/"
-	@echo "make docs      build the docs site into site/"
-	@echo "make clean     remove what the other targets made (your runs/ stay)"
+	@echo "make tour          install byhand and watch a hand-written network learn (about 4 minutes)"
+	@echo "make test          install everything, then lint, check types and floors, and run the tests"
+	@echo "make lint          ruff, import-linter and mypy alone"
+	@echo "make bench         run benchmarks/, or with ONLY=mlp one of them"
+	@echo "make bench-doctor  how good the doctor is, on benchmarks/doctor/ (about 5 minutes)"
+	@echo "make figures       draw the figures of the docs again from docs/experiments/"
+	@echo "make docs          build the docs site into site/"
+	@echo "make clean         remove what the other targets made (your runs/ stay)"
 	@echo "PYTHON=python3.12 chooses the interpreter of the first set-up; make clean to change it."
 
 tour: $(BASE)
@@ -52,6 +53,11 @@ lint: $(TEST)
 bench: $(TEST)
 	@set -e; for name in $(or $(ONLY),$(BENCHMARKS)); do \
 	  echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py"; \
+	done
+
+bench-doctor: $(TEST)
+	@set -e; for root in '' --holdout; do \
+	  echo "== benchmarks/doctor/score.py $$root"; $(BIN)/python benchmarks/doctor/score.py $$root; \
 	done
 
 figures: $(BASE)

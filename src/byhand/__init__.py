@@ -13,6 +13,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from byhand import data as data
     from byhand import engines as engines
+    from byhand import testing as testing
+    from byhand.autodiff import grad as grad
+    from byhand.autodiff import gradcheck as gradcheck
+    from byhand.autodiff import value_and_grad as value_and_grad
+    from byhand.doctor import check as check
     from byhand.layers import Dense as Dense
     from byhand.layers import Dropout as Dropout
     from byhand.layers import Flatten as Flatten
@@ -36,6 +41,8 @@ if TYPE_CHECKING:
     from byhand.training import Trainer as Trainer
 
 _HOMES = {
+    "autodiff": "grad gradcheck value_and_grad",
+    "doctor": "check",
     "layers": "Dense Dropout Flatten ReLU Sequential Sigmoid Softmax Tanh",
     "losses": "BinaryCrossEntropyWithLogits CrossEntropy QuadraticCost SoftmaxCrossEntropy",
     "optimizers": "SGD Adam AdamW Momentum Nesterov RMSProp",
@@ -43,7 +50,7 @@ _HOMES = {
     "training": "Trainer",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-_ROOMS = ("data", "engines")
+_ROOMS = ("data", "engines", "testing")
 
 __all__ = ["__version__", *_ROOMS, *_HOME]  # noqa: PLE0604
 

@@ -11,7 +11,7 @@ from byhand.engines import ENGINES
 
 VERBS = [
     *("tour", "recipes", "train", "resume", "runs", "show", "predict", "reproduce", "parity"),
-    "data",
+    *("check", "data"),
 ]
 
 

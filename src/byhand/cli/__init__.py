@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 import byhand
-from byhand.cli import data, parity, predict, recipes, reproduce, resume, runs, show, tour, train
+from byhand.cli import (
+    check,
+    data,
+    parity,
+    predict,
+    recipes,
+    reproduce,
+    resume,
+    runs,
+    show,
+    tour,
+    train,
+)
 from byhand.cli.errors import Verbs
 from byhand.cli.say import show_log
 
@@ -54,6 +66,7 @@ app.command()(show.show)
 app.command()(predict.predict)
 app.command()(reproduce.reproduce)
 app.command()(parity.parity)
+app.command()(check.check)
 app.add_typer(data.app, name="data")
 
 

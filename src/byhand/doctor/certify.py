@@ -1,0 +1,238 @@
+"""Is each gradient right? The user's numbers beside the true ones, at several points."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from byhand.doctor import names, oracle, values
+from byhand.doctor.oracle import Slope
+from byhand.doctor.subject import Outcome, State, Subject
+from byhand.doctor.values import Path
+
+SECONDS = 1.2
+"""For the finite differences at one point."""
+
+
+@dataclass
+class Claim:
+    """One gradient of the user's, and the variable it belongs to."""
+
+    name: str  # as Outcome.gradients has it
+    of: Path
+
+    @property
+    def label(self) -> str:
+        return self.name.split("\x00")[0]
+
+    @property
+    def variable(self) -> str:
+        return values.named(self.of[1:])
+
+
+@dataclass
+class Point:
+    """One place at which gradients are compared, with the truth there."""
+
+    state: State
+    loss: float
+    truth: dict[str, Slope]  # by the claim's name
+    shapes: dict[str, tuple[int, ...]]
+
+
+@dataclass
+class Comparison:
+    """How one claim fares at one point."""
+
+    right: bool
+    relative_error: float
+    kink: tuple[int, ...] | None = None
+    wrong_shape: bool = False
+
+
+@dataclass
+class Certificate:
+    claims: list[Claim]
+    points: list[Point] = field(default_factory=list)
+
+
+def variables(subject: Subject) -> list[Path]:
+    """Everything real that the loss may depend on."""
+    start = subject.start
+    found: list[Path] = [("inputs", *p) for p, v in values.leaves(start.inputs) if values.is_real(v)]
+    if start.owner is not None:
+        found += [("owner", *p) for p, v in values.leaves(start.owner) if values.is_real(v)]
+    found += [("world", *p) for p, v in values.leaves(start.world) if values.is_real(v)]
+    return found
+
+
+class Slopes:
+    """The loss's slopes along fixed random directions, one variable at a time, found when asked."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.known: dict[Path, list[tuple[np.ndarray, float]]] = {}
+
+    def fits(self, path: Path, gradient: Any) -> bool:
+        """Whether an array is the gradient of a variable, as far as two directions tell."""
+        g = values.as_array(gradient)
+        if g is None or g.shape != values.shape(self.subject.start.get(path)):
+            return False
+        for direction, slope in self._of(path):
+            own = float((g * direction).sum())
+            if not abs(own - slope) <= 2e-4 * max(abs(own), abs(slope)) + 1e-7:
+                return False
+        return bool(np.any(g))
+
+    def _of(self, path: Path) -> list[tuple[np.ndarray, float]]:
+        if path not in self.known:
+            nudger = oracle.Nudger(self.subject, self.subject.start, path)
+            rng = np.random.default_rng(9)
+            found = []
+            for _ in range(2):
+                d = rng.normal(size=nudger.base.shape)
+                try:
+                    slope = (nudger.along(1e-5 * d) - nudger.along(-1e-5 * d)) / 2e-5
+                except Exception:
+                    slope = math.nan
+                found.append((d, slope))
+            self.known[path] = found
+        return self.known[path]
+
+
+def claims(subject: Subject, outcome: Outcome, of: dict[str, str]) -> list[Claim]:
+    """Which gradient belongs to which variable.
+
+    By name where names speak; a gradient that fits a variable by its numbers is believed before
+    one that does not, and where names leave it open the numbers alone decide."""
+    pool = variables(subject)
+    shapes = {path: values.shape(subject.start.get(path)) for path in pool}
+    texts = {path: values.named(path[1:]) for path in pool}
+    slopes = Slopes(subject)
+    found: list[Claim] = []
+    taken: set[Path] = set()
+    ranked = []
+    for order, (name, gradient) in enumerate(outcome.gradients.items()):
+        label, _, exact = name.partition("\x00")
+        wanted = of.get(label) or of.get(label.split(".")[-1]) or exact
+        if wanted:
+            match = next((p for p in pool if wanted in (texts[p], texts[p].split(".")[-1])), None)
+            if match is not None:
+                found.append(Claim(name, match))
+                taken.add(match)
+            continue
+        shape = values.shape(gradient)
+        for place, path in enumerate(pool):
+            if _echo(name, texts[path], path, gradient, subject):
+                continue
+            like = names.likeness(name, texts[path])
+            same = shape == shapes[path]
+            if like < 7 and not same:
+                continue
+            if like < 3 and (path[0] == "world" or not same or shape == ()):
+                continue
+            fits = same and slopes.fits(path, gradient)
+            near = _common(name, texts[path])
+            prefer = {"inputs": 0.3, "owner": 0.2, "world": 0.1}[path[0]]
+            strength = like + 1.5 * same + near + prefer + 6 * fits
+            ranked.append((strength, -order, -place, name, path, like >= 7, fits))
+    ranked.sort(key=lambda r: (-r[0], -r[1], -r[2]))
+    named = any(strong for *_, strong, _ in ranked)
+    for _, _, _, name, path, strong, fits in ranked:
+        if path in taken or any(c.name == name for c in found):
+            continue
+        if strong or fits or not named:
+            found.append(Claim(name, path))
+            taken.add(path)
+    order_of = list(outcome.gradients)
+    return sorted(found, key=lambda c: order_of.index(c.name))
+
+
+def _echo(name: str, variable: str, path: Path, gradient: Any, subject: Subject) -> bool:
+    """A variable handed back, or an attribute compared with itself, is no gradient."""
+    if name in (f"self.{variable}", f"global.{variable}"):
+        return True
+    a, b = values.as_array(gradient), values.as_array(subject.start.get(path))
+    return a is not None and b is not None and a.shape == b.shape and a.size > 1 and bool(np.array_equal(a, b)) and bool(np.any(a))
+
+
+def _common(a: str, b: str) -> float:
+    first, second = a.split(".")[:-1], b.split(".")[:-1]
+    return 0.5 * sum(x == y for x, y in zip(first, second, strict=False)) + 0.5 * (len(first) == len(second))
+
+
+def measure(subject: Subject, state: State, found: list[Claim], seconds: float = SECONDS) -> Point | None:
+    """The truth at a point; None where the loss is no number there."""
+    began = time.perf_counter()
+    loss = subject.loss(state)
+    once = time.perf_counter() - began
+    if not math.isfinite(loss):
+        return None
+    most = max(6, int(seconds / max(once, 2e-5) / 5 / max(1, len(found))))
+    rng = np.random.default_rng(11)
+    point = Point(state, loss, {}, {})
+    for claim in found:
+        at = state.get(claim.of)
+        size = int(np.prod(values.shape(at), dtype=int))
+        point.shapes[claim.name] = values.shape(at)
+        point.truth[claim.name] = oracle.slopes(
+            subject, state, claim.of, oracle.sample(size, most, rng)
+        )
+    return point
+
+
+def compare(claim: Claim, gradient: Any, point: Point) -> Comparison:
+    """The claim at a point. What is not a number is never right."""
+    slope, shape = point.truth[claim.name], point.shapes[claim.name]
+    got = values.as_array(gradient)
+    if got is None:
+        return Comparison(False, math.inf)
+    if got.shape != shape:
+        if got.size == 1 and math.prod(shape) == 1:
+            got = got.reshape(shape)
+        else:
+            return Comparison(False, math.inf, wrong_shape=True)
+    got = got.reshape(-1)[slope.elements]
+    scale = max(float(np.abs(slope.value).max(initial=0)), 1e-4 * max(1.0, abs(point.loss)) * 1e-2)
+    difference = np.abs(got - slope.value)
+    tolerance = 20 * slope.bar + 2e-6 * scale
+    good = difference <= tolerance
+    # Any choice of a sub-gradient will do, and where kinks meet it may lie outside of the two
+    # one-sided slopes: an element at a kink is left to the other points.
+    at_kink = slope.kinks
+    kink = None
+    if bool((slope.kinks & ~good & at_kink).any()):
+        first = int(slope.elements[int(np.argmax(slope.kinks & ~good & at_kink))])
+        kink = tuple(int(i) for i in np.unravel_index(first, shape)) if shape else ()
+    right = bool((good | at_kink).all())
+    norm = max(float(np.linalg.norm(slope.value)), float(np.linalg.norm(got)))
+    error = float(np.linalg.norm((got - slope.value)[~at_kink])) / norm if norm > 0 else 0.0
+    return Comparison(right, error if math.isfinite(error) else math.inf, kink)
+
+
+def nudged(subject: Subject, found: list[Claim], state: State, seed: int) -> State | None:
+    """A generic point near a state: no zero biases, no symmetric weights, no λ = 0."""
+    rng = np.random.default_rng(seed)
+    for size in (0.4, 0.1, 0.02):
+        moved = state.copy()
+        for claim in found:
+            at = moved.get(claim.of)
+            array = values.as_array(at)
+            if array is None:
+                continue
+            spread = float(array.std()) or float(np.abs(array).max(initial=0)) or 1.0
+            moved.put(claim.of, oracle._like(at, array + size * spread * rng.normal(size=array.shape)))
+        for path, value in values.leaves(moved.inputs):
+            if values.is_number(value) and value == 0:
+                moved.put(("inputs", *path), type(value)(0.3))
+        try:
+            loss = subject.loss(moved)
+        except Exception:
+            continue
+        if math.isfinite(loss):
+            return moved
+    return None

@@ -1,0 +1,176 @@
+"""From a program that runs to a report: which gradients are right, which line is wrong."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from byhand.doctor import certify, explain, render
+from byhand.doctor.certify import Claim, Point
+from byhand.doctor.instrument import Instrumented
+from byhand.doctor.judge import Judge, Verdict
+from byhand.doctor.repair import Repair, Search
+from byhand.doctor.report import Finding, GradientVerdict, Report
+from byhand.doctor.subject import Outcome, State, Subject
+
+MOST_MISTAKES = 3
+
+
+def diagnose(
+    module: Instrumented,
+    text: str,
+    target: str,
+    subject: Subject,
+    outcome: Outcome | Exception,
+    claims: list[Claim],
+    more: list[dict[str, Any]],
+) -> Report:
+    """Certify, and where something is wrong find out what."""
+    if isinstance(outcome, Exception):
+        return _shapes(module, text, target, subject, outcome, more)
+    judges = _judges(subject, claims, more)
+    if not judges:
+        return Report(target, "undecided", reason="the loss is not a finite number at the example's inputs")
+    verdicts = [(judge, judge.judge()) for judge in judges]
+    gradients = [_verdict_of(claim, verdicts) for claim in claims]
+    if all(g.verdict == "right" for g in gradients):
+        return Report(target, "right", tuple(gradients))
+    bad = next((j for j, v in verdicts if v is None or len(v.right) < len(claims)), judges[0])
+    others = [j for j in judges if j is not bad]
+    findings, solved = _search(module, text, bad, others)
+    gradients = _inherit(gradients, findings, solved)
+    return Report(target, "wrong", tuple(gradients), tuple(findings), source=tuple(text.splitlines()))
+
+
+def _judges(subject: Subject, claims: list[Claim], more: list[dict[str, Any]]) -> list[Judge]:
+    """One for the example's own point and one for a generic point near it."""
+    states: list[State] = [subject.start]
+    for inputs in more[:1]:
+        try:
+            from byhand.doctor.find import build
+
+            states.append(build(subject.module, subject.plan, inputs).start)
+        except Exception:
+            continue
+    near = certify.nudged(subject, claims, states[-1], 1)
+    points: list[State] = [states[0]] + ([near] if near is not None else states[1:])
+    found = []
+    for state in points:
+        try:
+            point = certify.measure(subject, state, claims)
+        except Exception:
+            continue
+        if point is not None:
+            found.append(Judge(subject, state, claims, point))
+    return found
+
+
+def _verdict_of(claim: Claim, verdicts: list[tuple[Judge, Verdict | None]]) -> GradientVerdict:
+    right, worst, note, points = True, 0.0, "", 0
+    for _, verdict in verdicts:
+        if verdict is None:
+            right, worst = False, float("inf")
+            continue
+        c = verdict.comparisons[claim.name]
+        points += 1
+        right &= c.right
+        worst = max(worst, c.relative_error)
+        if c.kink is not None:
+            note = f"kink at {claim.variable}[{', '.join(map(str, c.kink))}]"
+        if c.wrong_shape:
+            note = "wrong shape"
+    return GradientVerdict(claim.label, claim.variable, "right" if right else "wrong", worst, points, note)
+
+
+def _search(
+    module: Instrumented, text: str, judge: Judge, others: list[Judge]
+) -> tuple[list[Finding], list[frozenset[str]]]:
+    """One mistake after the other: each repair stays in place while the next is looked for."""
+    original = ast.parse(text)
+    source = render.Source(text)
+    findings: list[Finding] = []
+    solved: list[frozenset[str]] = []
+    before: frozenset[str] = frozenset()
+    kept = Kept(module)
+    try:
+        for _ in range(MOST_MISTAKES):
+            search = Search(module, judge, others, original, kept)
+            repairs = search.run()
+            before = search.base.right if search.base else frozenset()
+            if not repairs:
+                if search.wrong() or not findings:
+                    guess = explain.unexplained(source, search)
+                    if guess is not None:
+                        findings.append(guess)
+                        solved.append(search.wrong())
+                break
+            best = repairs[0]
+            alternatives = [r for r in repairs[1:] if r.right == best.right][:4]
+            findings.append(explain.finding(source, search, best, alternatives))
+            solved.append(best.right - before)
+            if best.right >= search.all_claims():
+                break
+            kept.put(best)
+    finally:
+        kept.restore()
+    return findings, solved
+
+
+class Kept:
+    """Repairs that stay in place while the next mistake is looked for."""
+
+    def __init__(self, module: Instrumented) -> None:
+        self.module = module
+        self.handlers: dict[int, Any] = {}
+        self.codes: list[tuple[str, Any]] = []
+
+    def put(self, repair: Repair) -> None:
+        if repair.change is not None:
+            code = self.module.install(repair.function, repair.change.definition)
+            if code is not None:
+                self.codes.append((repair.function, code))
+            return
+        assert repair.site is not None and repair.expression is not None
+        from byhand.doctor.instrument import compiled
+
+        repair.site.expression = repair.expression
+        repair.site.code = compiled(repair.expression)
+        code = repair.site.code
+        self.module.always[repair.site.number] = lambda there: self.module.evaluate(code, there)
+        self.module.quiet()
+
+    def restore(self) -> None:
+        for name, code in reversed(self.codes):
+            function = self.module.function(name)
+            if function is not None:
+                function.__code__ = code
+        self.module.always.clear()
+        self.module.quiet()
+
+
+def _inherit(
+    gradients: list[GradientVerdict], findings: list[Finding], solved: list[frozenset[str]]
+) -> list[GradientVerdict]:
+    """Wrong first: the gradient nearest to a mistake; the others inherit it."""
+    import dataclasses
+
+    first = {f.gradient for f in findings}
+    found = []
+    for g in gradients:
+        if g.verdict == "wrong" and findings and g.name not in first:
+            g = dataclasses.replace(g, verdict="inherited")
+        found.append(g)
+    return found
+
+
+def _shapes(
+    module: Instrumented, text: str, target: str, subject: Subject, error: Exception, more: list[dict[str, Any]]
+) -> Report:
+    judge = Judge(subject, subject.start, [], None)
+    findings, _ = _search(module, text, judge, [])
+    claims = [GradientVerdict(c.label, c.variable, "wrong", float("inf")) for c in judge.claims]
+    reason = f"{type(error).__name__}: {error}"
+    return Report(target, "shape", tuple(claims), tuple(findings), reason, source=tuple(text.splitlines()))
+
+
+__all__ = ["Point", "diagnose"]

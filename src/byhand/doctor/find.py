@@ -1,0 +1,232 @@
+"""Finds the forward and the backward in somebody's file."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from byhand.doctor import names, subject
+from byhand.doctor.instrument import Instrumented
+from byhand.doctor.subject import CannotBind, Plan, State, Subject
+from byhand.errors import InputError
+
+
+def plans(module: Instrumented, inputs: dict[str, Any], name: str | None) -> list[tuple[float, Plan]]:
+    """All ways to see a forward and a backward in the file, the likeliest first."""
+    found = [
+        *(_of_torch(module)),
+        *(_of_classes(module, inputs)),
+        *(_of_functions(module, inputs)),
+    ]
+    if name is not None:
+        found = [(score, plan) for score, plan in found if _goes_by(plan, name)]
+    return sorted(found, key=lambda pair: -pair[0])
+
+
+def _goes_by(plan: Plan, name: str) -> bool:
+    called = {plan.forward, plan.backward, plan.owner_class, plan.name}
+    called |= {f"{plan.owner_class}.{plan.forward}", f"{plan.owner_class}.{plan.backward}"}
+    return name in called or name.casefold() == names.role_stem(plan.backward or plan.forward)
+
+
+def accepts(function: Any, keys: set[str]) -> float | None:
+    """How many of the keys a function takes; None where it wants more than there are."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    own = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    wanted = [p for p in own if p.default is p.empty and p.name not in keys]
+    taken = len([p for p in own if p.name in keys])
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        taken = len(keys)
+    if wanted:
+        return None
+    return taken
+
+
+def _calls(definition: ast.AST | None) -> set[str]:
+    if definition is None:
+        return set()
+    return {
+        n.func.id if isinstance(n.func, ast.Name) else n.func.attr
+        for n in ast.walk(definition)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name | ast.Attribute)
+    }
+
+
+def _of_torch(module: Instrumented) -> Iterator[tuple[float, Plan]]:
+    for name, cls in subject.classes(module).items():
+        if any(b.__module__.startswith("torch.") and b.__name__ == "Function" for b in cls.__mro__):
+            yield 20.0, Plan("forward", "backward", owner_class=name, torch=True)
+
+
+def _of_functions(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[float, Plan]]:
+    found = subject.functions(module)
+    keys = set(inputs)
+    definitions = {
+        n.name: n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef)
+    }
+    calls = {name: _calls(definitions.get(name)) for name in found}
+    called = set().union(*calls.values()) if calls else set()
+    takes = {name: accepts(f, keys) for name, f in found.items()}
+    for f, count in takes.items():
+        if count is None or (count == 0 and keys):
+            continue
+        share = count / max(1, len(keys))
+        forwardness = bool(names.FORWARD.search(f)) - 1.0 * bool(names.BACKWARD.search(f))
+        root = 0.5 * (f not in called)
+        # One function that returns the loss and its gradients.
+        yield 2 * share + 0.4 * forwardness + root - 1.0 + 0.6 * _returns_gradients(definitions.get(f)), Plan(f, None)
+        for b in found:
+            if b == f:
+                continue
+            backwardness = bool(names.BACKWARD.search(b)) - 0.5 * (
+                bool(names.FORWARD.search(b)) and not names.BACKWARD.search(b)
+            )
+            if backwardness <= 0 and not _returns_gradients(definitions.get(b)):
+                if len(found) > 8:
+                    continue
+                backwardness -= 0.5
+            related = names.role_stem(f) == names.role_stem(b)
+            # Forward steps and losses apart from each other share the inputs.
+            broot = 0.5 * (b not in called)
+            score = (
+                2 * share + 0.5 * forwardness + 1.2 * backwardness + 1.5 * related + root + broot
+                - 1.5 * (b in calls[f])
+            )
+            yield score, Plan(f, b)
+            for loss in found:
+                if loss not in (f, b) and names.LOSS.search(loss) and not names.BACKWARD.search(loss):
+                    yield score - 0.3, Plan(f, b, loss=loss)
+
+
+def _returns_gradients(definition: ast.FunctionDef | None) -> bool:
+    if definition is None:
+        return False
+    labels = subject._return_names(definition)
+    if any(names.looks_like_gradient(label) for label in labels if label):
+        return True
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Return) and node.value is not None:
+            for part in ast.walk(node.value):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str) and names.looks_like_gradient(part.value):
+                    return True
+    return False
+
+
+def _of_classes(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[float, Plan]]:
+    init = inputs.get("init", {}) if isinstance(inputs.get("init", {}), dict) else {}
+    forward = inputs.get("forward", inputs)
+    if not isinstance(forward, dict):
+        return
+    explicit = isinstance(inputs.get("init"), dict) or isinstance(inputs.get("forward"), dict)
+    definitions = {n.name: n for n in module.tree.body if isinstance(n, ast.ClassDef)}
+    for name, cls in subject.classes(module).items():
+        if any(b.__module__.startswith("torch") for b in cls.__mro__):
+            continue
+        taken = accepts(cls, set(init))
+        if taken is None:
+            continue
+        own = subject.methods(cls)
+        fit = taken / max(1, len(init)) + 0.3 * (set(own) != set())
+        used = sum(name in _calls(d) for other, d in definitions.items() if other != name)
+        for f in own:
+            count = accepts(getattr(cls, f), set(forward) | {"self"})
+            if count is None:
+                count = _by_position(cls, f, forward)
+            if count is None or (count == 0 and forward):
+                continue
+            share = count / max(1, len(forward))
+            forwardness = bool(names.FORWARD.search(f)) - 1.0 * bool(names.BACKWARD.search(f))
+            base = 2 * fit + 2 * share + 0.6 * forwardness + 2 * explicit - 0.4 * used
+            definition = _method(definitions.get(name), f)
+            if _returns_gradients(definition) or names.looks_like_gradient(f):
+                yield base - 0.8, Plan(f, None, owner_class=name)
+            yield base - 3, Plan(f, None, owner_class=name)
+            for b in own:
+                backwardness = bool(names.BACKWARD.search(b)) - 0.5 * (
+                    bool(names.FORWARD.search(b)) and not names.BACKWARD.search(b))
+                if b == f or (backwardness <= 0 and len(own) > 4):
+                    continue
+                wanted = _required(cls, b)
+                score = base + 1.2 * backwardness - 0.2 * max(0, wanted - 1) + 0.2 * bool(names.LOSS.search(f)) - (b in _calls(definition)) * 1.5
+                yield score, Plan(f, b, owner_class=name)
+                for loss in own:
+                    if loss not in (f, b) and names.LOSS.search(loss) and not names.BACKWARD.search(loss):
+                        yield score - 0.3, Plan(f, b, loss=loss, owner_class=name)
+
+
+def _required(cls: type, name: str) -> int:
+    parameters = list(inspect.signature(getattr(cls, name)).parameters.values())[1:]
+    return len([p for p in parameters if p.default is p.empty])
+
+
+def _by_position(cls: type, name: str, forward: dict[str, Any]) -> float | None:
+    parameters = list(inspect.signature(getattr(cls, name)).parameters.values())[1:]
+    own = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in own if p.default is p.empty]
+    if own and len(required) <= len(forward) <= len(own):
+        return 0.5 * len(forward)
+    return None
+
+
+def _method(definition: ast.ClassDef | None, name: str) -> ast.FunctionDef | None:
+    body = definition.body if definition else []
+    return next((n for n in body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+
+
+def build(module: Instrumented, plan: Plan, inputs: dict[str, Any]) -> Subject:
+    """The subject at these inputs.
+
+    Raises      CannotBind, and whatever the user's constructor raises
+    """
+    import numpy as np
+
+    world = world_of(module)
+    if plan.torch:
+        flat = inputs.get("forward", inputs)
+        return Subject(module, plan, State(dict(flat), None, world))
+    if plan.owner_class is None:
+        return Subject(module, plan, State(dict(inputs), None, world))
+    cls = module.namespace[plan.owner_class]
+    init = inputs.get("init", {})
+    forward = inputs.get("forward", {} if "init" in inputs else inputs)
+    np.random.seed(20)  # noqa: NPY002
+    from byhand.doctor import values
+
+    owner = cls(**values.fresh(init))
+    return Subject(module, plan, State(dict(forward), owner, world))
+
+
+def world_of(module: Instrumented) -> dict[str, Any]:
+    """The module's own data that its functions may read or change."""
+    import numpy as np
+
+    from byhand.doctor import values
+
+    found = {}
+    for name, value in module.namespace.items():
+        if name.startswith("__") or callable(value) or inspect.ismodule(value):
+            continue
+        if isinstance(value, np.ndarray | dict | list | float | np.random.Generator) or values.is_tensor(value):
+            found[name] = values.fresh(value)
+    return found
+
+
+def refuse(module: Instrumented, name: str | None) -> InputError:
+    there = [*subject.functions(module), *subject.classes(module)]
+    if name is not None:
+        return InputError(
+            f"{name} is no forward or backward that could be run; the file has "
+            f"{', '.join(there) or 'no function'}"
+        )
+    return InputError(
+        "no pair of a forward and a backward was found: name them alike (affine_forward, "
+        f"affine_backward) or say which with FILE.py::NAME; the file has {', '.join(there) or 'no function'}"
+    )
+
+
+__all__ = ["CannotBind", "build", "plans", "refuse"]

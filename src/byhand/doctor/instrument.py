@@ -1,0 +1,241 @@
+"""The user's source with a tap at every statement: its value can be watched, nudged or replaced.
+
+    dA1 = dZ2 @ W2.T
+
+becomes
+
+    dA1 = __tap__(17, locals()) if __on__[17] else dZ2 @ W2.T
+
+so that a run without taps costs a list look-up a statement, a repaired expression is tried without
+compiling the function again, and locals() gives it the very values that the line had.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+from typing import Any
+
+TAP, ON = "__tap__", "__on__"
+_FIELDS = {
+    ast.Assign: "value",
+    ast.AnnAssign: "value",
+    ast.AugAssign: "value",
+    ast.Return: "value",
+    ast.Expr: "value",
+    ast.For: "iter",
+    ast.If: "test",
+    ast.While: "test",
+}
+Handler = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(eq=False)
+class Site:
+    """One tapped expression: `expression` as the user wrote it, in `statement` of `function`.
+
+    function    the outermost definition that it is in, "backward" or "Net.backward"
+    """
+
+    number: int
+    function: str
+    statement: ast.stmt
+    expression: ast.expr
+    code: CodeType
+
+    @property
+    def line(self) -> int:
+        return self.statement.lineno
+
+
+class _Tapper(ast.NodeTransformer):
+    """Puts a tap into every statement of the functions of a module."""
+
+    def __init__(self, path: str, skip: frozenset[str]) -> None:
+        self.path = path
+        self.skip = skip
+        self.sites: list[Site] = []
+        self.classes: list[str] = []
+        self.function: str | None = None
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        if self.function is not None:
+            return node
+        self.classes.append(node.name)
+        self.generic_visit(node)
+        self.classes.pop()
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        if self.function is None:
+            name = ".".join([*self.classes, node.name])
+            if name in self.skip:
+                return node
+            self.function = name
+            self._body(node)
+            self.function = None
+        else:
+            self._body(node)
+        return node
+
+    def _body(self, node: ast.FunctionDef) -> None:
+        node.body = [self.visit(statement) for statement in node.body]
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        name = _FIELDS.get(type(node)) if self.function is not None else None
+        if isinstance(node, ast.stmt) and name is not None:
+            value = getattr(node, name)
+            if value is not None and not _untappable(node, value):
+                original = copy.deepcopy(node)
+                number = len(self.sites)
+                expression = getattr(original, name)
+                self.sites.append(
+                    Site(number, str(self.function), original, expression, compiled(expression))
+                )
+                setattr(node, name, _tapped(number, value))
+        if isinstance(node, ast.expr):
+            return node
+        return super().generic_visit(node)
+
+
+def _untappable(statement: ast.AST, value: ast.expr) -> bool:
+    if isinstance(statement, ast.Expr) and isinstance(value, ast.Constant):
+        return True
+    return any(
+        isinstance(node, ast.Yield | ast.YieldFrom | ast.Await | ast.NamedExpr | ast.Starred)
+        or (isinstance(node, ast.Call) and _called(node) in ("super", "locals", "print"))
+        for node in ast.walk(value)
+    )
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _tapped(number: int, value: ast.expr) -> ast.expr:
+    def name(text: str) -> ast.expr:
+        return ast.Name(text, ast.Load())
+
+    index = ast.Constant(number)
+    there = ast.Call(name("locals"), [], [])
+    return ast.copy_location(
+        ast.IfExp(
+            ast.Subscript(name(ON), index, ast.Load()),
+            ast.Call(name(TAP), [index, there], []),
+            value,
+        ),
+        value,
+    )
+
+
+def compiled(expression: ast.expr, filename: str = "<repair>") -> CodeType:
+    """An expression ready to be evaluated."""
+    tree = ast.Expression(expression)
+    return compile(ast.fix_missing_locations(tree), filename, "eval")
+
+
+@dataclass(eq=False)
+class Instrumented:
+    """A module's source, tapped, and the switches of its taps."""
+
+    tree: ast.Module
+    sites: list[Site]
+    path: str
+    namespace: dict[str, Any] = field(default_factory=dict)
+    on: list[bool] = field(default_factory=list)
+    handlers: dict[int, Handler] = field(default_factory=dict)
+    always: dict[int, Handler] = field(default_factory=dict)
+
+    def tap(self, number: int, there: dict[str, Any]) -> Any:
+        return self.handlers[number](there)
+
+    def listen(self, number: int, handler: Handler) -> None:
+        self.handlers[number] = handler
+        self.on[number] = True
+
+    def quiet(self) -> None:
+        """Take all taps away but those in `always`."""
+        for number in self.handlers:
+            self.on[number] = False
+        self.handlers.clear()
+        for number, handler in self.always.items():
+            self.listen(number, handler)
+
+    def evaluate(self, code: CodeType, there: dict[str, Any]) -> Any:
+        """The value of an expression where a tap is."""
+        return eval(code, {**self.namespace, **there})
+
+    def definition(self, name: str) -> ast.FunctionDef:
+        """The tapped definition of a function or a method."""
+        return _definition(self.tree, name)
+
+    def install(self, name: str, definition: ast.FunctionDef) -> CodeType | None:
+        """Let the function run this definition instead; returns its code until now."""
+        function = self.function(name)
+        if function is None:
+            return None
+        module = ast.Module([ast.fix_missing_locations(definition)], [])
+        scratch: dict[str, Any] = {}
+        bare = copy.copy(definition)
+        bare.decorator_list = []
+        module.body = [bare]
+        exec(compile(module, self.path, "exec"), {**self.namespace}, scratch)
+        new = scratch[definition.name].__code__
+        if new.co_freevars != function.__code__.co_freevars:
+            return None
+        kept = function.__code__
+        function.__code__ = new
+        return kept
+
+    def function(self, name: str) -> FunctionType | None:
+        found: Any = self.namespace
+        for part in name.split("."):
+            found = found.get(part) if isinstance(found, dict) else vars(found).get(part)
+            if found is None:
+                return None
+            if isinstance(found, staticmethod | classmethod):
+                found = found.__func__
+        while hasattr(found, "__wrapped__"):
+            found = found.__wrapped__
+        return found if isinstance(found, FunctionType) else None
+
+
+def _definition(tree: ast.Module, name: str) -> ast.FunctionDef:
+    body: list[ast.stmt] = tree.body
+    found: ast.stmt | None = None
+    for part in name.split("."):
+        found = [s for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part][-1]
+        body = found.body
+    assert isinstance(found, ast.FunctionDef)
+    return found
+
+
+def instrument(text: str, path: str, skip: frozenset[str] = frozenset({"example"})) -> Instrumented:
+    """The tapped module; nothing of it has run yet.
+
+    Raises      SyntaxError
+    """
+    tree = ast.parse(text, path)
+    tapper = _Tapper(path, skip)
+    tree.body = [tapper.visit(s) if _defines(s) else s for s in tree.body]
+    ast.fix_missing_locations(tree)
+    module = Instrumented(tree, tapper.sites, path)
+    module.on = [False] * len(tapper.sites)
+    return module
+
+
+def _defines(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.If | ast.Try)
+
+
+def walk_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for statement in body:
+        yield statement
+        for name in ("body", "orelse", "finalbody"):
+            yield from walk_statements(getattr(statement, name, []))

@@ -1,0 +1,86 @@
+"""Tells of a run whether it makes more gradients right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from byhand.doctor import certify
+from byhand.doctor.certify import Claim, Comparison, Point
+from byhand.doctor.subject import Outcome, State, Subject
+
+
+@dataclass
+class Verdict:
+    """Which claims are right in a run, by name."""
+
+    right: frozenset[str]
+    comparisons: dict[str, Comparison]
+    loss: float
+
+
+class Judge:
+    """Compares runs with the truth at one point.
+
+    Where the program as it stands does not even run, claims are what the first run that does
+    leads to, and the truth is found with that run's own taps in place."""
+
+    def __init__(self, subject: Subject, state: State, claims: list[Claim], point: Point | None) -> None:
+        self.subject = subject
+        self.state = state
+        self.claims = claims
+        self.point = point
+        self.runs = 0
+
+    def outcome(self) -> Outcome | None:
+        self.runs += 1
+        try:
+            return self.subject.run(self.state)
+        except Exception:
+            return None
+
+    def verdict(self, outcome: Outcome) -> Verdict | None:
+        if self.point is None:
+            self.claims = certify.claims(self.subject, outcome, {})
+            if not self.claims:
+                return None
+            self.point = certify.measure(self.subject, self.state, self.claims, 0.6)
+            if self.point is None:
+                return None
+        if not abs(outcome.loss - self.point.loss) <= 1e-9 * max(1.0, abs(self.point.loss)):
+            return None
+        found = {}
+        for claim in self.claims:
+            gradient = outcome.gradients.get(claim.name)
+            found[claim.name] = (
+                Comparison(False, float("inf")) if gradient is None else certify.compare(claim, gradient, self.point)
+            )
+        right = frozenset(name for name, c in found.items() if c.right)
+        return Verdict(right, found, outcome.loss)
+
+    def judge(self) -> Verdict | None:
+        outcome = self.outcome()
+        return None if outcome is None else self.verdict(outcome)
+
+
+def changed(a: Outcome, b: Outcome, claims: list[Claim]) -> frozenset[str]:
+    """The claims whose gradients differ between two runs."""
+    found = set()
+    for claim in claims:
+        x, y = a.gradients.get(claim.name), b.gradients.get(claim.name)
+        if _differs(x, y):
+            found.add(claim.name)
+    return frozenset(found)
+
+
+def _differs(x: Any, y: Any) -> bool:
+    from byhand.doctor import values
+
+    p, q = values.as_array(x), values.as_array(y)
+    if p is None or q is None:
+        return p is not q
+    if p.shape != q.shape:
+        return True
+    return not bool(np.allclose(p, q, rtol=1e-9, atol=1e-13, equal_nan=True))

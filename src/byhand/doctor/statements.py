@@ -1,0 +1,280 @@
+"""Changes to whole statements: = for +=, a line too many, a line in the wrong place."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from byhand.doctor import values
+from byhand.doctor.edits import substitute
+from byhand.doctor.instrument import Site
+
+
+@dataclass
+class Change:
+    """A function's definition with something changed.
+
+    definition   what the function is to be
+    old, new     the statements, or None, that were taken away and put in their place
+    """
+
+    definition: ast.FunctionDef
+    kind: str
+    cost: float
+    line: int
+    old: list[ast.stmt]
+    new: list[ast.stmt]
+    after: ast.stmt | None = None
+    move: tuple[ast.stmt, ast.stmt, bool] | None = None
+
+
+def definition(tree: ast.Module, name: str) -> ast.FunctionDef:
+    body: list[ast.stmt] = tree.body
+    found: Any = None
+    for part in name.split("."):
+        inside = [s for s in _flat(body) if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part]
+        found = inside[-1]
+        body = found.body
+    assert isinstance(found, ast.FunctionDef)
+    return found
+
+
+def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for s in body:
+        yield s
+        if isinstance(s, ast.If | ast.Try):
+            yield from _flat(s.body)
+            yield from _flat(getattr(s, "orelse", []))
+            for h in getattr(s, "handlers", []):
+                yield from _flat(h.body)
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    for child in ast.walk(node):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(child, name, None)
+            if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+                yield block
+
+
+def _find(function: ast.FunctionDef, line: int, column: int) -> tuple[list[ast.stmt], int] | None:
+    for block in _blocks(function):
+        for k, s in enumerate(block):
+            if (s.lineno, s.col_offset) == (line, column):
+                return block, k
+    return None
+
+
+def changes(tree: ast.Module, site: Site, there: dict[str, Any]) -> Iterator[Change]:
+    """Every change of the statement of a site, the likely ones first."""
+    original = definition(tree, site.function)
+    statement = site.statement
+    where = (statement.lineno, statement.col_offset)
+
+    def edited(make: Any) -> ast.FunctionDef | None:
+        function = copy.deepcopy(original)
+        place = _find(function, *where)
+        if place is None or not make(*place):
+            return None
+        return function
+
+    def replaced(new: ast.stmt, kind: str, cost: float) -> Iterator[Change]:
+        def make(block: list[ast.stmt], k: int) -> bool:
+            block[k] = ast.copy_location(copy.deepcopy(new), block[k])
+            return True
+
+        function = edited(make)
+        if function is not None:
+            yield Change(function, kind, cost, statement.lineno, [statement], [new])
+
+    if isinstance(statement, ast.AugAssign):
+        target = statement.target
+        load = _loading(target)
+        yield from replaced(ast.Assign([target], statement.value), "double-counted", 1.3)
+        for op in (ast.Add, ast.Sub, ast.Mult, ast.Div):
+            if not isinstance(statement.op, op):
+                kind = "sign" if isinstance(statement.op, ast.Add | ast.Sub) and op in (ast.Add, ast.Sub) else "scale"
+                yield from replaced(ast.AugAssign(target, op(), statement.value), kind, 1.1 if kind == "sign" else 1.4)
+        # x *= y writes into an array that others hold; x = x * y does not.
+        yield from replaced(ast.Assign([target], ast.BinOp(load, statement.op, statement.value)), "aliased", 1.4)
+        if isinstance(target, ast.Subscript) and isinstance(statement.op, ast.Add):
+            yield from replaced(_add_at(target, statement.value), "not-accumulated", 1.3)
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, ast.Name | ast.Subscript | ast.Attribute):
+            yield from replaced(ast.AugAssign(target, ast.Add(), statement.value), "not-accumulated", 1.2)
+            if isinstance(target, ast.Subscript):
+                yield from replaced(_add_at(target, statement.value), "not-accumulated", 1.4)
+    yield from _targets(statement, replaced)
+    yield from _exchanged(statement, replaced, there)
+
+    if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):
+
+        def gone(block: list[ast.stmt], k: int) -> bool:
+            if len(block) == 1:
+                block[k] = ast.copy_location(ast.Pass(), block[k])
+            else:
+                del block[k]
+            return True
+
+        function = edited(gone)
+        if function is not None:
+            yield Change(function, "extra-term", 1.5, statement.lineno, [statement], [])
+    yield from _moves(original, statement)
+    yield from _carriers(original, statement, there)
+
+
+def _targets(statement: ast.stmt, replaced: Any) -> Iterator[Change]:
+    """h[t] for h[t - 1], where it is written."""
+    target = statement.target if isinstance(statement, ast.AugAssign) else (
+        statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None)
+    if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Slice):
+        return
+    parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+    for place, part in enumerate(parts):
+        if isinstance(part, ast.Slice) or (isinstance(part, ast.Constant) and not isinstance(part.value, int)):
+            continue
+        news: list[ast.expr] = []
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub) and isinstance(part.right, ast.Constant):
+            news.append(part.left)
+        news += [ast.BinOp(part, ast.Sub(), ast.Constant(1)), ast.BinOp(part, ast.Add(), ast.Constant(1))]
+        for new in news:
+            elements = [*parts[:place], new, *parts[place + 1 :]]
+            index: ast.expr = ast.Tuple(elements, ast.Load()) if len(parts) > 1 else new
+            shifted = ast.Subscript(target.value, index, ast.Store())
+            if isinstance(statement, ast.AugAssign):
+                yield from replaced(ast.AugAssign(shifted, statement.op, statement.value), "index-shift", 1.2)
+            elif isinstance(statement, ast.Assign):
+                yield from replaced(ast.Assign([shifted], statement.value), "index-shift", 1.2)
+
+
+def _exchanged(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Iterator[Change]:
+    """Another index, or an index times a stride, where the result is written."""
+    target = statement.target if isinstance(statement, ast.AugAssign) else (
+        statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None)
+    if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Constant):
+        return
+    whole = [n for n, v in there.items() if isinstance(v, int | np.integer) and not isinstance(v, bool)]
+    used = [n for n in ast.walk(target.slice) if isinstance(n, ast.Name) and n.id in whole]
+    news: list[ast.expr] = []
+    for node in used:
+        for other in whole:
+            if other != node.id:
+                news.append(substitute(target.slice, node, ast.Name(other, ast.Load())))
+                news.append(substitute(target.slice, node, ast.BinOp(node, ast.Mult(), ast.Name(other, ast.Load()))))
+    for a in used:
+        for b in used:
+            if a.id < b.id:
+                both = _swap_names(target.slice, a.id, b.id)
+                news.append(both)
+    for new in news[:60]:
+        aimed = ast.Subscript(target.value, new, ast.Store())
+        if isinstance(statement, ast.AugAssign):
+            yield from replaced(ast.AugAssign(aimed, statement.op, statement.value), "index-shift", 1.4)
+        elif isinstance(statement, ast.Assign):
+            yield from replaced(ast.Assign([aimed], statement.value), "index-shift", 1.4)
+
+
+def _swap_names(node: ast.expr, a: str, b: str) -> ast.expr:
+    twin = copy.deepcopy(node)
+    for n in ast.walk(twin):
+        if isinstance(n, ast.Name) and n.id in (a, b):
+            n.id = b if n.id == a else a
+    return twin
+
+
+def _loading(target: ast.expr) -> ast.expr:
+    twin = copy.deepcopy(target)
+    for node in ast.walk(twin):
+        if hasattr(node, "ctx"):
+            node.ctx = ast.Load()
+    return twin
+
+
+def _add_at(target: ast.Subscript, value: ast.expr) -> ast.stmt:
+    array = _loading(target.value)
+    index = target.slice
+    call = ast.Call(
+        ast.Attribute(ast.Attribute(ast.Name("np", ast.Load()), "add", ast.Load()), "at", ast.Load()),
+        [array, _sliced(index), value],
+        [],
+    )
+    return ast.Expr(call)
+
+
+def _sliced(index: ast.expr) -> ast.expr:
+    """An index as an expression: 1:3 becomes slice(1, 3)."""
+    if isinstance(index, ast.Slice):
+        none = ast.Constant(None)
+        return ast.Call(ast.Name("slice", ast.Load()), [index.lower or none, index.upper or none, index.step or none], [])
+    if isinstance(index, ast.Tuple):
+        return ast.Tuple([_sliced(e) for e in index.elts], ast.Load())
+    return index
+
+
+def _moves(original: ast.FunctionDef, statement: ast.stmt) -> Iterator[Change]:
+    """The statement elsewhere in its block, or after the loop that it is in."""
+    where = (statement.lineno, statement.col_offset)
+    place = _find(original, *where)
+    if place is None:
+        return
+    size, k = len(place[0]), place[1]
+    targets = [k - 1, k + 1, k + 2, k - 2, k + 3, size - 1, k - 3]
+    for to in dict.fromkeys(targets):
+        if to == k or not 0 <= to < size:
+            continue
+        if isinstance(statement, ast.Return):
+            continue
+        function = copy.deepcopy(original)
+        block, at = _find(function, *where)  # type: ignore[misc]
+        moved = block.pop(at)
+        anchor = place[0][to]
+        block.insert(to, moved)
+        yield Change(function, "updated-too-early", 1.6 + 0.02 * abs(to - k), statement.lineno, [statement], [statement], move=(statement, anchor, to > k))
+    # Out of the loop.
+    for loop in ast.walk(original):
+        if isinstance(loop, ast.For | ast.While) and any(s is place[0][k] for s in loop.body):
+            function = copy.deepcopy(original)
+            block, at = _find(function, *where)  # type: ignore[misc]
+            outer = _find(function, loop.lineno, loop.col_offset)
+            if outer is None or len(block) == 1:
+                continue
+            moved = block.pop(at)
+            outer[0].insert(outer[1] + 1, moved)
+            kind = "updated-too-early" if not isinstance(statement, ast.Return) else "return-in-loop"
+            yield Change(function, kind, 1.4, statement.lineno, [statement], [statement], move=(statement, loop, True))
+
+
+def _carriers(original: ast.FunctionDef, statement: ast.stmt, there: dict[str, Any]) -> Iterator[Change]:
+    """A value for the next round that is never passed on: dhnext = dhprev at the loop's end."""
+    for loop in ast.walk(original):
+        if not isinstance(loop, ast.For) or not loop.body or not any(s.lineno == statement.lineno for s in loop.body):
+            continue
+        stored = {n.id for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        read = {n.id for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        before = {
+            n.id for s in original.body if s.lineno < loop.lineno for n in ast.walk(s)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
+        waiting = [n for n in (read - stored) & before if isinstance(there.get(n), np.ndarray | float)]
+        for name in waiting:
+            for source in sorted(stored):
+                if values.shape(there.get(source)) != values.shape(there[name]) or there.get(source) is None:
+                    continue
+                new = ast.Assign([ast.Name(name, ast.Store())], ast.Name(source, ast.Load()))
+                where = (statement.lineno, statement.col_offset)
+                function = copy.deepcopy(original)
+                found = _find(function, *where)
+                if found is None:
+                    continue
+                block, k = found
+                if k != len(block) - 1 and not isinstance(statement, ast.Assign):
+                    continue
+                block.append(ast.copy_location(copy.deepcopy(new), block[k]))
+                last = loop.body[-1]
+                yield Change(function, "dropped-path", 1.7, last.lineno, [], [new], after=last)

@@ -1,0 +1,194 @@
+"""One run with every tap on: which statements ran, in which order, with what in scope."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import types
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from byhand.doctor import values
+from byhand.doctor.edits import Atom
+from byhand.doctor.instrument import Instrumented, Site, compiled
+from byhand.doctor.subject import State, Subject
+
+MOST = 4
+"""Executions of a statement that are remembered."""
+
+
+@dataclass(eq=False)
+class Visit:
+    """A statement's executions: what was in scope at the first few, and the values."""
+
+    site: Site
+    order: int
+    scopes: list[dict[str, Any]] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+    count: int = 0
+    failed: bool = False
+
+
+def trace(subject: Subject, state: State, backward: bool = True) -> tuple[dict[int, Visit], Exception | None]:
+    """The visits by site, and what was raised."""
+    module = subject.module
+    visits: dict[int, Visit] = {}
+    open_sites: list[int] = []
+    failed: list[int] = []
+
+    def watch(site: Site) -> Any:
+        def handler(there: dict[str, Any]) -> Any:
+            visit = visits.get(site.number)
+            if visit is None:
+                visit = visits[site.number] = Visit(site, len(visits))
+            visit.count += 1
+            keep = len(visit.scopes) < MOST
+            if keep:
+                visit.scopes.append(_snapshot(there))
+            open_sites.append(site.number)
+            try:
+                result = module.evaluate(site.code, there)
+            except Exception:
+                if not failed:
+                    failed.append(site.number)
+                raise
+            finally:
+                open_sites.pop()
+            if keep:
+                visit.results.append(_copied(result))
+            return result
+
+        return handler
+
+    for site in module.sites:
+        module.listen(site.number, watch(site))
+    raised: Exception | None = None
+    try:
+        subject.run(state) if backward else subject.loss(state)
+    except Exception as error:
+        raised = error
+    finally:
+        module.quiet()
+    if failed:
+        visits[failed[0]].failed = True
+    return visits, raised
+
+
+def _snapshot(there: dict[str, Any]) -> dict[str, Any]:
+    memo: dict[int, Any] = {}
+    return {name: _copied(value, memo) for name, value in there.items()}
+
+
+def _copied(value: Any, memo: dict[int, Any] | None = None, depth: int = 0) -> Any:
+    """A copy that later in-place writes do not reach; what cannot be copied is kept as it is."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if depth > 3:
+        return value
+    if type(value) is dict:
+        return {k: _copied(v, memo, depth + 1) for k, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_copied(v, memo, depth + 1) for v in value)
+    if values.is_tensor(value):
+        return value.detach().clone()
+    if hasattr(value, "__dict__") and not isinstance(value, type | types.FunctionType | types.ModuleType) and not callable(value):
+        with contextlib.suppress(Exception):
+            twin = object.__new__(type(value))
+            twin.__dict__.update({k: _copied(v, memo, depth + 1) for k, v in vars(value).items()})
+            return twin
+    return value
+
+
+class Scope:
+    """What an expression at a site could use."""
+
+    def __init__(self, module: Instrumented, visit: Visit, texts: list[str]) -> None:
+        self.module = module
+        self.there = visit.scopes[-1] if visit.scopes else {}
+        self.all = {**module.namespace, **self.there}
+        self.texts = texts
+
+    def value_of(self, node: ast.AST) -> Any:
+        with np.errstate(all="ignore"):
+            return eval(compiled(node), self.all)  # type: ignore[arg-type]
+
+    def atoms(self) -> list[Atom]:
+        """Names, entries and attributes that hold an array or a number."""
+        found: dict[str, Any] = {}
+
+        def add(text: str, value: Any) -> None:
+            if text not in found and len(found) < 160 and _usable(value):
+                found[text] = value
+
+        for text in self.texts:
+            try:
+                node = ast.parse(text, mode="eval").body
+                add(text, self.value_of(node))
+            except Exception:
+                continue
+        for name, value in self.there.items():
+            if not name.startswith("__") and name.isidentifier():
+                self._expand(name, value, add, 0)
+        for name, value in self.module.namespace.items():
+            if not name.startswith("__") and name not in self.there and not callable(value):
+                self._expand(name, value, add, 1)
+        return [Atom(text, value) for text, value in found.items()]
+
+    def _expand(self, text: str, value: Any, add: Any, depth: int) -> None:
+        if _usable(value):
+            add(text, value)
+            return
+        if depth > 2 or value is None or isinstance(value, str | types.ModuleType | type):
+            return
+        if isinstance(value, dict):
+            for key, child in list(value.items())[:24]:
+                if isinstance(key, str):
+                    self._expand(f"{text}[{key!r}]", child, add, depth + 1)
+        elif isinstance(value, tuple) and hasattr(value, "_fields"):
+            for key in value._fields:
+                self._expand(f"{text}.{key}", getattr(value, key), add, depth + 1)
+        elif isinstance(value, list | tuple):
+            if depth == 0 and len(value) <= 6:
+                for k, child in enumerate(value):
+                    self._expand(f"{text}[{k}]", child, add, depth + 1)
+        elif hasattr(value, "__dict__") and not callable(value):
+            for key, child in list(vars(value).items())[:24]:
+                self._expand(f"{text}.{key}", child, add, depth + 1)
+
+    def scalars(self, atoms: list[Atom]) -> list[Atom]:
+        """Numbers: those in scope, and sizes of arrays."""
+        found = {a.text: a for a in atoms if values.shape(a.value) == () and not isinstance(a.value, bool | np.bool_)}
+        known: set[float] = set()
+        for a in list(found.values()):
+            v = values.as_array(a.value)
+            if v is not None:
+                known.add(float(v))
+        for atom in atoms:
+            for axis, size in enumerate(values.shape(atom.value)):
+                if atom.text.replace("_", "a").replace(".", "a").isalnum() and float(size) not in known and size > 1:
+                    text = f"{atom.text}.shape[{axis}]"
+                    known.add(float(size))
+                    found[text] = Atom(text, size)
+        return list(found.values())
+
+
+def _usable(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "fiub" and value.size > 0
+    if values.is_tensor(value):
+        return bool(value.numel() > 0)
+    return isinstance(value, int | float | np.number | np.bool_) and not isinstance(value, bool)
+
+
+def texts_of(definition: ast.AST) -> list[str]:
+    """The entries and attributes that a function's own text reads."""
+    found: dict[str, None] = {}
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Load):
+            if not any(isinstance(n, ast.Call | ast.Slice | ast.Compare) for n in ast.walk(node)):
+                text = ast.unparse(node)
+                if not text.endswith((".T", ".shape", ".dtype", ".size", ".ndim")) and "__" not in text and not text.startswith(("np.", "torch.", "numpy.")):
+                    found[text] = None
+    return list(found)

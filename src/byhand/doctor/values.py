@@ -1,0 +1,131 @@
+"""Nested values: the arrays in dictionaries, lists, tuples and objects, each with its path."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+Path = tuple[Any, ...]
+_DEPTH = 5
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value is PyTorch's, without importing it."""
+    return type(value).__module__.split(".")[0] == "torch" and hasattr(value, "detach")
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and not isinstance(value, bool)
+
+
+def as_array(value: Any) -> np.ndarray | None:
+    """A float64 array of a real array, tensor or number; None for anything else."""
+    if is_tensor(value):
+        value = value.detach().cpu().double().numpy() if value.is_floating_point() else None
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
+        return value.astype(np.float64)
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return np.asarray(value, np.float64)
+    return None
+
+
+def is_real(value: Any) -> bool:
+    """Whether a derivative with respect to it makes sense."""
+    if is_tensor(value):
+        return bool(value.is_floating_point()) and value.numel() > 0
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind == "f" and value.size > 0
+    return is_number(value) and math.isfinite(value)
+
+
+def children(value: Any) -> Iterator[tuple[Any, Any]]:
+    """What a container or an object holds, with the key of each."""
+    if isinstance(value, dict):
+        yield from ((key, v) for key, v in value.items() if isinstance(key, str | int | tuple))
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        yield from zip(value._fields, value, strict=True)
+    elif isinstance(value, list | tuple):
+        yield from enumerate(value)
+    elif not is_tensor(value) and not isinstance(value, np.ndarray | type) and hasattr(value, "__dict__"):
+        if not callable(value) or type(value).__module__ not in ("builtins", "numpy"):
+            yield from vars(value).items()
+    if hasattr(value, "__slots__") and not isinstance(value, np.ndarray | tuple):
+        slots = value.__slots__
+        for key in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, key):
+                yield key, getattr(value, key)
+
+
+def leaves(value: Any, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[tuple[Path, Any]]:
+    """All arrays, tensors and numbers in a nested value."""
+    if value is None or isinstance(value, str | bytes | bool) or len(path) > _DEPTH:
+        return
+    if isinstance(value, np.ndarray | int | float | np.number) or is_tensor(value):
+        if isinstance(value, np.ndarray) and value.dtype == object:
+            for index in np.ndindex(value.shape):
+                yield from leaves(value[index], (*path, index[0] if len(index) == 1 else index), seen)
+            return
+        yield path, value
+        return
+    if id(value) in seen:
+        return
+    for key, child in children(value):
+        yield from leaves(child, (*path, key), seen | {id(value)})
+
+
+def get(value: Any, path: Path) -> Any:
+    for key in path:
+        if isinstance(value, dict | list) or (isinstance(value, tuple) and isinstance(key, int)):
+            value = value[key]
+        elif isinstance(value, np.ndarray):
+            value = value[key]
+        else:
+            value = getattr(value, key)
+    return value
+
+
+def replaced(value: Any, path: Path, new: Any) -> Any:
+    """The value with a leaf replaced; lists, dicts and objects are changed in place."""
+    if not path:
+        return new
+    key, *rest = path
+    child = replaced(get(value, (key,)), tuple(rest), new)
+    if isinstance(value, dict | list | np.ndarray):
+        value[key] = child
+        return value
+    if isinstance(value, tuple):
+        if hasattr(value, "_fields"):
+            return value._replace(**{key: child})
+        return (*value[:key], child, *value[key + 1 :])
+    object.__setattr__(value, key, child)
+    return value
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape) if hasattr(value, "shape") else ()
+
+
+def fresh(value: Any) -> Any:
+    """A copy that shares nothing with the original."""
+    if isinstance(value, np.ndarray):
+        return value.copy() if value.dtype != object else copy.deepcopy(value)
+    if isinstance(value, dict) and type(value) is dict:
+        return {key: fresh(v) for key, v in value.items()}
+    if type(value) is list:
+        return [fresh(v) for v in value]
+    if type(value) is tuple:
+        return tuple(fresh(v) for v in value)
+    if isinstance(value, int | float | str | bool | type(None)):
+        return value
+    if is_tensor(value):
+        return value.detach().clone()
+    return copy.deepcopy(value)
+
+
+def named(path: Path) -> str:
+    """A path as a reader would write it: params.W1, weights.0."""
+    return ".".join(str(key) for key in path)
