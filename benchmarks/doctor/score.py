@@ -27,6 +27,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -161,7 +162,8 @@ def unfixed(case: Case, report: Report, worker: Worker) -> str:
 def short(report: Report) -> str:
     """A report in one line."""
     if not report.findings:
-        return f"{report.verdict}{': ' if report.reason else ''}{report.reason}"[:LONGEST]
+        reason = f": {' '.join(report.reason.split())}" if report.reason else ""
+        return textwrap.shorten(f"{report.verdict}{reason}", LONGEST, placeholder=" …")
     parts = []
     for finding in report.findings:
         fix = f" -> {finding.fix.new.strip()}" if finding.fix else ""
@@ -233,9 +235,10 @@ def table(counts: dict[str, dict[str, Any]]) -> Iterator[str]:
     )
     for name, row in counts.items():
         parts = "".join(f"{_share(row[key], row['mistakes']):>12}" for key in shares)
+        median, most = row["median_seconds"], row["max_seconds"]
         yield (
             f"{name:12}{row['right']:>6}{row['blamed']:>8}{row['undecided']:>11}"
-            f"{row['mistakes']:>10}{parts}{row['median_seconds']:>7.2f} s{row['max_seconds']:>6.2f} s"
+            f"{row['mistakes']:>10}{parts}{median:>7.2f} s{most:>6.2f} s"
         )
 
 

@@ -1,11 +1,11 @@
 """For tests of your own: derivatives that have to be right.
 
-    from byhand.testing import assert_gradients
+from byhand.testing import assert_gradients
 
-    def test_linear():
-        rng = np.random.default_rng(0)
-        inputs = {"x": rng.normal(size=(5, 4)), "w": rng.normal(size=(4, 3))}
-        assert_gradients(linear_forward, linear_backward, inputs)
+def test_linear():
+    rng = np.random.default_rng(0)
+    inputs = {"x": rng.normal(size=(5, 4)), "w": rng.normal(size=(4, 3))}
+    assert_gradients(linear_forward, linear_backward, inputs)
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str]) -> list[Claim
     for _, _, _, name, path, strong, fits in ranked:
         if path in taken or any(c.name == name for c in found):
             continue
-        if strong or fits or not named:
+        if strong or fits or not (named or subject.plan.backward is None):
             found.append(Claim(name, path))
             taken.add(path)
     order_of = list(outcome.gradients)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from byhand.doctor import certify, find, loading, values
+from byhand.doctor import annotations, certify, find, loading, values
 from byhand.doctor.certify import Claim, Comparison, Point
 from byhand.doctor.instrument import Instrumented
 from byhand.doctor.report import Finding, GradientVerdict, Report
@@ -36,6 +38,30 @@ def check_file(
         return Report(target, "error", reason=str(error))
 
 
+def check(
+    forward: Any,
+    backward: Any,
+    inputs: dict[str, Any],
+    *,
+    of: dict[str, str] | None = None,
+    seed: int = 0,
+) -> Report:
+    """Check two functions, or two methods of a class, of one file of the user's.
+
+    inputs      the forward's keyword arguments
+
+    Raises      InputError where their source cannot be read
+    """
+    try:
+        path = Path(inspect.getsourcefile(forward) or "")
+    except TypeError:
+        raise InputError(
+            f"check needs functions written in Python, found {type(forward).__name__}"
+        ) from None
+    name = getattr(backward or forward, "__qualname__", "").split(".<locals>.")[-1]
+    return check_file(path, name, inputs=inputs, of=of, seed=seed)
+
+
 def _check(
     module: Instrumented,
     text: str,
@@ -45,11 +71,11 @@ def _check(
     of: dict[str, str],
     seed: int,
 ) -> Report:
-    given = inputs if inputs is not None else loading.example(module, seed)
-    if given is None:
-        raise InputError("no inputs: add def example(rng) that returns the forward's arguments")
-    given = in_double(given)
-    case = settle(module, given, name, of)
+    case = None
+    for given in _offers(module, text, inputs, seed):
+        case = settle(module, in_double(given), name, of)
+        if case is not None:
+            break
     if case is None:
         raise find.refuse(module, name)
     subject, outcome, found = case
@@ -58,11 +84,32 @@ def _check(
     return diagnose(module, text, target, subject, outcome, found, _more(module, inputs, seed))
 
 
+def _offers(
+    module: Instrumented, text: str, inputs: dict[str, Any] | None, seed: int
+) -> list[dict[str, Any]]:
+    """The inputs to try: the caller's, the file's example, or made from shape annotations.
+
+    Raises      InputError that shows the lines to add
+    """
+    given = inputs if inputs is not None else loading.example(module, seed)
+    if given is not None:
+        return [given]
+    made = annotations.candidates(ast.parse(text), seed)
+    if made:
+        return made
+    raise InputError(
+        "there are no inputs to run it with; add to the file, with the forward's own arguments:\n"
+        "    def example(rng):\n"
+        '        return {"x": rng.normal(size=(3, 4)), "W": rng.normal(size=(4, 5))}'
+    )
+
+
 def _more(module: Instrumented, inputs: dict[str, Any] | None, seed: int) -> list[dict[str, Any]]:
     """Other inputs, of other seeds."""
     if inputs is not None:
         return []
-    return [in_double(e) for e in (loading.example(module, seed + 1),) if e is not None]
+    again = loading.example(module, seed + 1)
+    return [] if again is None else [in_double(again)]
 
 
 def in_double(value: Any) -> Any:

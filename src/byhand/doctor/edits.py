@@ -119,6 +119,7 @@ class Editor:
         self.functions = functions
         self.np = np_name
         self.cached: dict[int, Any] = {}
+        self._keys: set[str] = set()
 
     def value(self, node: ast.AST) -> Any:
         if id(node) not in self.cached:
@@ -201,7 +202,8 @@ class Editor:
             yield from self._wraps(node)
 
     def _wraps(self, node: ast.expr) -> Iterator[Edit]:
-        """np.sign(w) for w, sigmoid_prime(z) for z, a copy for what others hold too."""
+        """1 - z for z, np.sign(w) for w, sigmoid_prime(z) for z, a copy for what others hold too."""
+        yield Edit(node, ast.BinOp(ast.Constant(1), ast.Sub(), node), "wrong-activation-derivative", 1.3)
         if values.is_tensor(self.value(node)):
             return
         for f in ("sign", "exp", "sqrt", "tanh", "square", "abs"):
@@ -279,6 +281,15 @@ class Editor:
         v = node.value
         if isinstance(v, bool):
             yield Edit(node, ast.Constant(not v), "wrong-axis", 1.1)
+        elif isinstance(v, str) and in_index:
+            for atom in self.atoms:
+                if atom.text.endswith((f"['{v}']",)):
+                    continue
+                key = atom.text[atom.text.rfind("['") + 2 : -2] if atom.text.endswith("']") else ""
+                if key.isidentifier() and key not in self._keys:
+                    self._keys.add(key)
+                    yield Edit(node, ast.Constant(key), "swapped-variable", 1.1)
+            self._keys.clear()
         elif isinstance(v, int | float):
             options = {0: (1, -1, 2), 1: (0, 2, -1), 2: (1, 3, 0.5, 0), 3: (2, 1), 0.5: (1, 2), 1.0: (0.0, 2.0, 0.5), 2.0: (1.0, 0.5, 3.0), 4: (2,), 4.0: (2.0,)}
             for new in options.get(v, (v + 1, v - 1)):

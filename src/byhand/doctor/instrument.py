@@ -135,9 +135,40 @@ def _tapped(number: int, value: ast.expr) -> ast.expr:
 
 
 def compiled(expression: ast.expr, filename: str = "<repair>") -> CodeType:
-    """An expression ready to be evaluated."""
+    """An expression ready to be evaluated, in double precision."""
     tree = ast.Expression(expression)
+    if any(_is_single(node) for node in ast.walk(expression)):
+        tree = in_double(copy.deepcopy(tree))
     return compile(ast.fix_missing_locations(tree), filename, "eval")
+
+
+_SINGLE = ("float32", "float16", "single", "half")
+
+
+def _is_single(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return node.attr in _SINGLE or node.attr == "float"
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _SINGLE
+
+
+class _Double(ast.NodeTransformer):
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if node.attr in _SINGLE:
+            node.attr = "float64"
+        elif node.attr == "float" and not (isinstance(node.value, ast.Name) and node.value.id == "np"):
+            node.attr = "double"
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if _is_single(node):
+            node.value = "float64"
+        return node
+
+
+def in_double(tree: Any) -> Any:
+    """float32 named in a program's text read as float64, where differences have ten digits."""
+    return _Double().visit(tree)
 
 
 @dataclass(eq=False)
@@ -182,7 +213,7 @@ class Instrumented:
             return None
         module = ast.Module([ast.fix_missing_locations(definition)], [])
         scratch: dict[str, Any] = {}
-        bare = copy.copy(definition)
+        bare = in_double(copy.deepcopy(definition))
         bare.decorator_list = []
         module.body = [bare]
         exec(compile(module, self.path, "exec"), {**self.namespace}, scratch)
@@ -224,7 +255,7 @@ def instrument(text: str, path: str, skip: frozenset[str] = frozenset({"example"
     tree = ast.parse(text, path)
     tapper = _Tapper(path, skip)
     tree.body = [tapper.visit(s) if _defines(s) else s for s in tree.body]
-    ast.fix_missing_locations(tree)
+    tree = in_double(ast.fix_missing_locations(tree))
     module = Instrumented(tree, tapper.sites, path)
     module.on = [False] * len(tapper.sites)
     return module

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +68,7 @@ class Search:
         self.base_outcome: Outcome | None = None
         self.suspects: list[Suspect] = []
         self.found: list[Repair] = []
-        self.tried: set[tuple[int, str]] = set()
+        self.tried: set[tuple[int, int | None]] = set()
         self.np_name = next((n for n, v in module.namespace.items() if v is np), "np")
 
     # -- where -----------------------------------------------------------------------------------
@@ -177,11 +176,8 @@ class Search:
     def run(self) -> list[Repair]:
         """The repairs of the cheapest kind that works, best first."""
         self.look()
-        for level in (self._cheap, self._statements, self._factors, self._synthesis, self._terms, self._pairs):
-            for suspect in self.suspects:
-                if self._late():
-                    break
-                level(suspect)
+        for level in (self._simple, self._made, self._pairs_of_all):
+            level()
             if any(r.right == self.all_claims() for r in self.found):
                 break
         return self._ranked()
@@ -223,18 +219,56 @@ class Search:
             found += [f"self.{n}" for n, v in vars(type(owner)).items() if callable(v) and not n.startswith("__")]
         return found
 
-    def _cheap(self, s: Suspect) -> None:
-        self._try_all(s, self.editor(s).cheap())
+    def _simple(self) -> None:
+        """Slips: another name, another axis, a transpose; lines too many or in the wrong place."""
+        queue: list[tuple[float, int, Suspect, Edit | statements.Change]] = []
+        for place, s in enumerate(self.suspects):
+            penalty = 0.01 * place + 0.4 * (s.innocent or s.late)
+            editor = self.editor(s)
+            queue += [(e.cost + penalty, len(queue) + k, s, e) for k, e in enumerate(editor.cheap())]
+            found = statements.changes(self.original, s.visit.site, s.scope.there)
+            queue += [(c.cost + penalty, len(queue) + k, s, c) for k, c in enumerate(found)]
+            if self._late():
+                break
+        self._in_order(queue)
 
-    def _factors(self, s: Suspect) -> None:
-        editor = self.editor(s)
-        derived = self._derived(s)
-        self._try_all(s, editor.factors([*derived, *s.scope.scalars(s.atoms)]))
+    def _made(self) -> None:
+        """Factors and terms made from what is in scope."""
+        for s in self.suspects:
+            if self._late():
+                return
+            self._synthesis(s)
+        if any(r.right == self.all_claims() for r in self.found):
+            return
+        queue: list[tuple[float, int, Suspect, Edit | statements.Change]] = []
+        for place, s in enumerate(self.suspects):
+            editor = self.editor(s)
+            derived = self._derived(s)
+            scalars = s.scope.scalars(s.atoms)
+            penalty = 0.01 * place + 0.4 * (s.innocent or s.late)
+            some = [a for a in scalars if isinstance(a.value, float | np.floating)][:6]
+            edits = [*editor.factors([*derived, *scalars]), *editor.terms(derived, [*some, Atom("2", 2)])]
+            queue += [(e.cost + penalty, len(queue) + k, s, e) for k, e in enumerate(edits)]
+            if self._late():
+                break
+        self._in_order(queue)
 
-    def _terms(self, s: Suspect) -> None:
-        editor = self.editor(s)
-        scalars = [a for a in s.scope.scalars(s.atoms) if isinstance(a.value, float | np.floating)][:6]
-        self._try_all(s, editor.terms(self._derived(s), [*scalars, Atom("2", 2)]))
+    def _in_order(self, queue: list[tuple[float, int, Suspect, Edit | statements.Change]]) -> None:
+        """The cheapest first, wherever it is, until what is left is dearer than what was found."""
+        for price, _, s, edit in sorted(queue, key=lambda q: q[:2]):
+            enough = min((r.cost for r in self.found if r.right == self.all_claims()), default=np.inf)
+            if self._late() or price > enough + 0.35:
+                return
+            if isinstance(edit, Edit):
+                self._try(s, edit)
+            else:
+                self._try_change(s, edit)
+
+    def _pairs_of_all(self) -> None:
+        for s in self.suspects:
+            if self._late():
+                return
+            self._pairs(s)
 
     def _pairs(self, s: Suspect) -> None:
         """Two cheap edits in one expression."""
@@ -288,13 +322,6 @@ class Search:
                 made.append(Atom(text, value))
         return made
 
-    def _try_all(self, s: Suspect, edits: Iterator[Edit]) -> None:
-        enough = min((r.cost for r in self.found if r.right == self.all_claims()), default=np.inf)
-        for edit in sorted(edits, key=lambda e: e.cost):
-            if self._late() or edit.cost > enough + 0.35:
-                return
-            self._try(s, edit)
-
     def _try(self, s: Suspect, edit: Edit) -> None:
         site = s.visit.site
         try:
@@ -302,47 +329,49 @@ class Search:
             code = compiled(expression)
         except (SyntaxError, ValueError, TypeError):
             return
-        key = (site.number, ast.unparse(expression))
-        if key in self.tried:
-            return
-        self.tried.add(key)
-        if not self._changes_anything(s, code) or not self._hits(s, code):
+        if not self._worth_running(s, code):
             return
         module = self.module
         module.listen(site.number, lambda there: module.evaluate(code, there))
         try:
-            repair = self._tested(lambda right: Repair(site.function, site.statement, edit.cost, edit.kind, right, edit, site, expression, order=len(self.found), number=site.number))
+            right = self._tested()
         finally:
             module.quiet()
-        if repair:
-            self.found.append(repair)
+        if right is not None:
+            self.found.append(
+                Repair(site.function, site.statement, edit.cost, edit.kind, right, edit, site, expression,
+                       order=len(self.found), number=site.number)
+            )
 
-    def _changes_anything(self, s: Suspect, code: Any) -> bool:
-        """Whether the new expression has another value where the statement ran; cheap to ask."""
+    def _worth_running(self, s: Suspect, code: Any) -> bool:
+        """Whether the new expression has a value that was not tried yet where the statement ran,
+        and, where that is known, the wanted one; cheap to ask."""
         visit = s.visit
         if visit.failed or not visit.results:
             return True
+        afters = []
+        same = True
         for there, before in zip(visit.scopes[::-1][:2], visit.results[::-1][:2], strict=False):
             try:
                 with np.errstate(all="ignore"):
                     after = eval(code, {**self.module.namespace, **there})
             except Exception:
                 return False
-            if not _equal(before, after):
-                if isinstance(before, np.ndarray) and isinstance(after, np.ndarray) and not np.all(np.isfinite(after)):
-                    return False
-                return True
-        return visit.count > 2
-
-    def _hits(self, s: Suspect, code: Any) -> bool:
-        """Whether the new value is the wanted one, where that is known."""
-        if s.target is None or s.target.value is None or not s.visit.scopes or self._misshapen:
-            return True
-        try:
-            with np.errstate(all="ignore"):
-                after = values.as_array(eval(code, {**self.module.namespace, **s.visit.scopes[-1]}))
-        except Exception:
+            same = same and _equal(before, after)
+            afters.append(after)
+        if same and visit.count <= 2:
             return False
+        key = (visit.site.number, _print_of(afters))
+        if key[1] is not None:
+            if key in self.tried:
+                return False
+            self.tried.add(key)
+        return self._hits(s, afters[0])
+
+    def _hits(self, s: Suspect, value: Any) -> bool:
+        if s.target is None or s.target.value is None or self._misshapen:
+            return True
+        after = values.as_array(value)
         wanted = s.target.value
         if after is None:
             return False
@@ -403,39 +432,48 @@ class Search:
                 self._try(s, Edit(root, ast.parse(term, mode="eval").body, "", 2.4 + 0.05 * tried + 0.2 * bool(start)))
                 tried += 1
 
-    def _tested(self, made: Any) -> Repair | None:
+    def _tested(self) -> frozenset[str] | None:
+        """The claims that are right in a run as things are set now, if they are more than before,
+        at every point."""
         verdict = self.judge.judge()
-        if verdict is None:
-            return None
         before = self.base.right if self.base else frozenset()
-        if not (verdict.right > before):
+        if verdict is None or not verdict.right > before:
             return None
         for other in self.others:
             again = other.judge()
             if again is None or not again.right >= verdict.right:
                 return None
-        repair: Repair = made(verdict.right)
-        return repair
+        return verdict.right
 
-    def _statements(self, s: Suspect) -> None:
+    def _try_change(self, s: Suspect, change: statements.Change) -> None:
         site = s.visit.site
-        for change in statements.changes(self.original, site, s.scope.there):
-            if self._late():
-                return
-            enough = min((r.cost for r in self.found if r.right == self.all_claims()), default=np.inf)
-            if change.cost > enough + 0.35:
-                continue
-            kept = self.module.install(site.function, change.definition)
-            if kept is None:
-                continue
-            try:
-                repair = self._tested(lambda right, c=change: Repair(site.function, site.statement, c.cost, c.kind, right, change=c, order=len(self.found), number=site.number))
-            finally:
-                function = self.module.function(site.function)
-                assert function is not None
-                function.__code__ = kept
-            if repair:
-                self.found.append(repair)
+        kept = self.module.install(site.function, change.definition)
+        if kept is None:
+            return
+        try:
+            right = self._tested()
+        finally:
+            function = self.module.function(site.function)
+            assert function is not None
+            function.__code__ = kept
+        if right is not None:
+            self.found.append(
+                Repair(site.function, site.statement, change.cost, change.kind, right, change=change,
+                       order=len(self.found), number=site.number)
+            )
+
+
+def _print_of(found: list[Any]) -> int | None:
+    """A number that equal values share; None where values cannot be told apart that cheaply."""
+    parts: list[Any] = []
+    for value in found:
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            parts.append((value.shape, value.tobytes()))
+        elif isinstance(value, int | float | np.number):
+            parts.append(value)
+        else:
+            return None
+    return hash(tuple(parts))
 
 
 def _only_names(site: Site) -> bool:

@@ -159,7 +159,7 @@ class Subject:
         given: dict[str, Any] = {}
         waiting = dict(upstream)
         rest: list[inspect.Parameter] = []
-        extra = [value for _, value in outputs[1:]]
+        extra = [value for name, value in outputs[1:] if not (name and name in upstream)]
         for p in parameters:
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
                 continue
@@ -168,7 +168,10 @@ class Subject:
             elif p.name in state.inputs:
                 given[p.name] = state.inputs[p.name]
             else:
-                match = next((o for o in waiting if o and o != p.name and o in names.stems(p.name)), None)
+                match = next(
+                    (o for o in waiting if o and o != p.name and o in names.stems(p.name)),
+                    None,
+                )
                 if match is not None:
                     given[p.name] = waiting.pop(match)
                 else:
@@ -240,10 +243,21 @@ class Subject:
         if not real or self.plan.backward is None:
             return set(real[:1])
         wanted = set()
-        asked = [p.name for p in self.parameters_of_backward()]
+        asked = [
+            p.name
+            for p in self.parameters_of_backward()
+            if p.name not in self.start.inputs
+            and p.default is p.empty
+            and p.name not in {n for n, _ in outputs}
+            and (names.UPSTREAM.match(p.name) or names.looks_like_gradient(p.name))
+            and not names.CACHE.fullmatch(p.name)
+        ]
         for k in real:
             name = outputs[k][0]
             if name and any(name != a and name in names.stems(a) for a in asked):
+                wanted.add(k)
+        for k in real:
+            if len(wanted) < len(asked) and isinstance(outputs[k][1], np.ndarray):
                 wanted.add(k)
         return wanted or set(real[:1])
 
