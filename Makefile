@@ -31,7 +31,7 @@ help:
 	@echo "make test          install everything, then lint, check types and floors, and run the tests"
 	@echo "make lint          ruff, import-linter and mypy alone"
 	@echo "make bench         run benchmarks/, or with ONLY=mlp one of them"
-	@echo "make bench-doctor  how good the doctor is, on benchmarks/doctor/ (about 5 minutes)"
+	@echo "make bench-doctor  how good the doctor is, on benchmarks/doctor/ (about 25 minutes)"
 	@echo "make figures       draw the figures of the docs again from docs/experiments/"
 	@echo "make docs          build the docs site into site/"
 	@echo "make clean         remove what the other targets made (your runs/ stay)"

@@ -268,3 +268,19 @@ def test_the_benchmark_that_is_shown_is_the_one_that_was_kept(run: Any, tmp_path
         assert faster[small, "numpy"] > 1
         assert faster[medium, "numpy"] > 1
         assert faster["predict [784,100,10]", "numpy"] < 1.2
+
+
+def test_a_formula_that_loses_its_digits_has_a_derivative_that_does(run: Any) -> None:
+    scores = np.arange(0.0, 45.25, 0.25)
+    errors = run("derivatives_without_deriving")
+    assert all(error.shape == scores.shape for error in errors.values())
+    written, difference = errors["tape, as written"], errors["finite differences, as written"]
+    middle = (scores > 10) & (scores < 30)
+    slope = np.polyfit(scores[middle], np.log10(written[middle]), 1)[0]
+    assert slope == pytest.approx(1 / 2.3, rel=0.1)
+    assert np.nanmean(np.log10(difference[middle])) > np.nanmean(np.log10(written[middle])) + 2
+    assert scores[np.isnan(written)].min() == pytest.approx(37, abs=0.5)
+    assert np.isnan(written[scores > 37]).all()
+    assert errors["finite differences, rewritten"].max() < 1e-9
+    assert errors["tape, rewritten"].max() < 1e-13
+    assert errors["by hand"].max() < 1e-15

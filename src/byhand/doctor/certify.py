@@ -63,7 +63,9 @@ class Certificate:
 def variables(subject: Subject) -> list[Path]:
     """Everything real that the loss may depend on."""
     start = subject.start
-    found: list[Path] = [("inputs", *p) for p, v in values.leaves(start.inputs) if values.is_real(v)]
+    found: list[Path] = [
+        ("inputs", *p) for p, v in values.leaves(start.inputs) if values.is_real(v)
+    ]
     if start.owner is not None:
         found += [("owner", *p) for p, v in values.leaves(start.owner) if values.is_real(v)]
     found += [("world", *p) for p, v in values.leaves(start.world) if values.is_real(v)]
@@ -157,15 +159,26 @@ def _echo(name: str, variable: str, path: Path, gradient: Any, subject: Subject)
     if name in (f"self.{variable}", f"global.{variable}"):
         return True
     a, b = values.as_array(gradient), values.as_array(subject.start.get(path))
-    return a is not None and b is not None and a.shape == b.shape and a.size > 1 and bool(np.array_equal(a, b)) and bool(np.any(a))
+    return (
+        a is not None
+        and b is not None
+        and a.shape == b.shape
+        and a.size > 1
+        and bool(np.array_equal(a, b))
+        and bool(np.any(a))
+    )
 
 
 def _common(a: str, b: str) -> float:
     first, second = a.split(".")[:-1], b.split(".")[:-1]
-    return 0.5 * sum(x == y for x, y in zip(first, second, strict=False)) + 0.5 * (len(first) == len(second))
+    return 0.5 * sum(x == y for x, y in zip(first, second, strict=False)) + 0.5 * (
+        len(first) == len(second)
+    )
 
 
-def measure(subject: Subject, state: State, found: list[Claim], seconds: float = SECONDS) -> Point | None:
+def measure(
+    subject: Subject, state: State, found: list[Claim], seconds: float = SECONDS
+) -> Point | None:
     """The truth at a point; None where the loss is no number there."""
     began = time.perf_counter()
     loss = subject.loss(state)
@@ -225,7 +238,9 @@ def nudged(subject: Subject, found: list[Claim], state: State, seed: int) -> Sta
             if array is None:
                 continue
             spread = float(array.std()) or float(np.abs(array).max(initial=0)) or 1.0
-            moved.put(claim.of, oracle._like(at, array + size * spread * rng.normal(size=array.shape)))
+            moved.put(
+                claim.of, oracle._like(at, array + size * spread * rng.normal(size=array.shape))
+            )
         for path, value in values.leaves(moved.inputs):
             if values.is_number(value) and value == 0:
                 moved.put(("inputs", *path), type(value)(0.3))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from byhand.doctor import annotations, certify, find, loading, values
+from byhand.doctor import certify, find, loading, shape_annotations, values
 from byhand.doctor.certify import Claim, Comparison, Point
 from byhand.doctor.instrument import Instrumented
 from byhand.doctor.report import Finding, GradientVerdict, Report
-from byhand.doctor.subject import CannotBind, Outcome, State, Subject
+from byhand.doctor.results import CannotBind
+from byhand.doctor.subject import Outcome, State, Subject
 from byhand.errors import InputError
 
 POINTS = 2
@@ -23,8 +25,8 @@ def check_file(
     path: str | Path,
     name: str | None = None,
     *,
-    inputs: dict[str, Any] | None = None,
-    of: dict[str, str] | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    of: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Report:
     """Check the gradients of a file; what keeps them from being checked is in the report."""
@@ -33,7 +35,8 @@ def check_file(
     try:
         text = loading.read(path)
         module = loading.load(text, path)
-        return _check(module, text, target, name, inputs, of or {}, seed)
+        given = None if inputs is None else dict(inputs)
+        return _check(module, text, target, name, given, dict(of or {}), seed)
     except InputError as error:
         return Report(target, "error", reason=str(error))
 
@@ -41,9 +44,9 @@ def check_file(
 def check(
     forward: Any,
     backward: Any,
-    inputs: dict[str, Any],
+    inputs: Mapping[str, Any],
     *,
-    of: dict[str, str] | None = None,
+    of: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Report:
     """Check two functions, or two methods of a class, of one file of the user's.
@@ -94,7 +97,7 @@ def _offers(
     given = inputs if inputs is not None else loading.example(module, seed)
     if given is not None:
         return [given]
-    made = annotations.candidates(ast.parse(text), seed)
+    made = shape_annotations.candidates(ast.parse(text), seed)
     if made:
         return made
     raise InputError(

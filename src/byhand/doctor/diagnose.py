@@ -30,7 +30,9 @@ def diagnose(
         return _shapes(module, text, target, subject, outcome, more)
     judges = _judges(subject, claims, more)
     if not judges:
-        return Report(target, "undecided", reason="the loss is not a finite number at the example's inputs")
+        return Report(
+            target, "undecided", reason="the loss is not a finite number at the example's inputs"
+        )
     verdicts = [(judge, judge.judge()) for judge in judges]
     gradients = [_verdict_of(claim, verdicts) for claim in claims]
     if all(g.verdict == "right" for g in gradients):
@@ -39,7 +41,9 @@ def diagnose(
     others = [j for j in judges if j is not bad]
     findings, solved = _search(module, text, bad, others)
     gradients = _inherit(gradients, findings, solved)
-    return Report(target, "wrong", tuple(gradients), tuple(findings), source=tuple(text.splitlines()))
+    return Report(
+        target, "wrong", tuple(gradients), tuple(findings), source=tuple(text.splitlines())
+    )
 
 
 def _judges(subject: Subject, claims: list[Claim], more: list[dict[str, Any]]) -> list[Judge]:
@@ -79,7 +83,9 @@ def _verdict_of(claim: Claim, verdicts: list[tuple[Judge, Verdict | None]]) -> G
             note = f"kink at {claim.variable}[{', '.join(map(str, c.kink))}]"
         if c.wrong_shape:
             note = "wrong shape"
-    return GradientVerdict(claim.label, claim.variable, "right" if right else "wrong", worst, points, note)
+    return GradientVerdict(
+        claim.label, claim.variable, "right" if right else "wrong", worst, points, note
+    )
 
 
 def _search(
@@ -94,7 +100,7 @@ def _search(
     kept = Kept(module)
     try:
         for _ in range(MOST_MISTAKES):
-            search = Search(module, judge, others, original, kept)
+            search = Search(module, judge, others, original)
             repairs = search.run()
             before = search.base.right if search.base else frozenset()
             if not repairs:
@@ -106,7 +112,7 @@ def _search(
                 break
             best = repairs[0]
             alternatives = [r for r in repairs[1:] if r.right == best.right][:4]
-            findings.append(explain.finding(source, search, best, alternatives))
+            findings.append(explain.finding(source, search, best, before, alternatives))
             solved.append(best.right - before)
             if best.right >= search.all_claims():
                 break
@@ -130,7 +136,8 @@ class Kept:
             if code is not None:
                 self.codes.append((repair.function, code))
             return
-        assert repair.site is not None and repair.expression is not None
+        assert repair.site is not None
+        assert repair.expression is not None
         from byhand.doctor.instrument import compiled
 
         repair.site.expression = repair.expression
@@ -157,20 +164,33 @@ def _inherit(
     first = {f.gradient for f in findings}
     found = []
     for g in gradients:
-        if g.verdict == "wrong" and findings and g.name not in first:
-            g = dataclasses.replace(g, verdict="inherited")
-        found.append(g)
+        inherits = g.verdict == "wrong" and findings and g.name not in first
+        found.append(dataclasses.replace(g, verdict="inherited") if inherits else g)
     return found
 
 
 def _shapes(
-    module: Instrumented, text: str, target: str, subject: Subject, error: Exception, more: list[dict[str, Any]]
+    module: Instrumented,
+    text: str,
+    target: str,
+    subject: Subject,
+    error: Exception,
+    more: list[dict[str, Any]],
 ) -> Report:
     judge = Judge(subject, subject.start, [], None)
     findings, _ = _search(module, text, judge, [])
+    if subject.guessed and not any(f.fix for f in findings):
+        # Most likely it was called with the wrong thing.
+        reason = (
+            f"{subject.plan.backward} wants {subject.guessed}, which nothing is known for: return "
+            f"it from example(rng) too"
+        )
+        return Report(target, "undecided", reason=reason)
     claims = [GradientVerdict(c.label, c.variable, "wrong", float("inf")) for c in judge.claims]
     reason = f"{type(error).__name__}: {error}"
-    return Report(target, "shape", tuple(claims), tuple(findings), reason, source=tuple(text.splitlines()))
+    return Report(
+        target, "shape", tuple(claims), tuple(findings), reason, source=tuple(text.splitlines())
+    )
 
 
 __all__ = ["Point", "diagnose"]

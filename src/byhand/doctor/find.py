@@ -7,13 +7,16 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from byhand.doctor import names, subject
+from byhand.doctor import binding, names, results
 from byhand.doctor.instrument import Instrumented
-from byhand.doctor.subject import CannotBind, Plan, State, Subject
+from byhand.doctor.results import CannotBind
+from byhand.doctor.subject import Plan, State, Subject
 from byhand.errors import InputError
 
 
-def plans(module: Instrumented, inputs: dict[str, Any], name: str | None) -> list[tuple[float, Plan]]:
+def plans(
+    module: Instrumented, inputs: dict[str, Any], name: str | None
+) -> list[tuple[float, Plan]]:
     """All ways to see a forward and a backward in the file, the likeliest first."""
     found = [
         *(_of_torch(module)),
@@ -58,17 +61,15 @@ def _calls(definition: ast.AST | None) -> set[str]:
 
 
 def _of_torch(module: Instrumented) -> Iterator[tuple[float, Plan]]:
-    for name, cls in subject.classes(module).items():
+    for name, cls in binding.classes(module).items():
         if any(b.__module__.startswith("torch.") and b.__name__ == "Function" for b in cls.__mro__):
             yield 20.0, Plan("forward", "backward", owner_class=name, torch=True)
 
 
 def _of_functions(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[float, Plan]]:
-    found = subject.functions(module)
+    found = binding.functions(module)
     keys = set(inputs)
-    definitions = {
-        n.name: n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef)
-    }
+    definitions = {n.name: n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef)}
     calls = {name: _calls(definitions.get(name)) for name in found}
     called = set().union(*calls.values()) if calls else set()
     takes = {name: accepts(f, keys) for name, f in found.items()}
@@ -79,7 +80,14 @@ def _of_functions(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tupl
         forwardness = bool(names.FORWARD.search(f)) - 1.0 * bool(names.BACKWARD.search(f))
         root = 0.5 * (f not in called)
         # One function that returns the loss and its gradients.
-        yield 2 * share + 0.4 * forwardness + root - 1.0 + 0.6 * _returns_gradients(definitions.get(f)), Plan(f, None)
+        yield (
+            2 * share
+            + 0.4 * forwardness
+            + root
+            - 1.0
+            + 0.6 * _returns_gradients(definitions.get(f)),
+            Plan(f, None),
+        )
         for b in found:
             if b == f:
                 continue
@@ -94,25 +102,38 @@ def _of_functions(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tupl
             # Forward steps and losses apart from each other share the inputs.
             broot = 0.5 * (b not in called)
             score = (
-                2 * share + 0.5 * forwardness + 1.2 * backwardness + 1.5 * related + root + broot
+                2 * share
+                + 0.5 * forwardness
+                + 1.2 * backwardness
+                + 1.5 * related
+                + root
+                + broot
                 - 1.5 * (b in calls[f])
             )
             yield score, Plan(f, b)
             for loss in found:
-                if loss not in (f, b) and names.LOSS.search(loss) and not names.BACKWARD.search(loss):
+                if (
+                    loss not in (f, b)
+                    and names.LOSS.search(loss)
+                    and not names.BACKWARD.search(loss)
+                ):
                     yield score - 0.3, Plan(f, b, loss=loss)
 
 
 def _returns_gradients(definition: ast.FunctionDef | None) -> bool:
     if definition is None:
         return False
-    labels = subject._return_names(definition)
+    labels = results.return_names(definition)
     if any(names.looks_like_gradient(label) for label in labels if label):
         return True
     for node in ast.walk(definition):
         if isinstance(node, ast.Return) and node.value is not None:
             for part in ast.walk(node.value):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str) and names.looks_like_gradient(part.value):
+                if (
+                    isinstance(part, ast.Constant)
+                    and isinstance(part.value, str)
+                    and names.looks_like_gradient(part.value)
+                ):
                     return True
     return False
 
@@ -124,13 +145,13 @@ def _of_classes(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[
         return
     explicit = isinstance(inputs.get("init"), dict) or isinstance(inputs.get("forward"), dict)
     definitions = {n.name: n for n in module.tree.body if isinstance(n, ast.ClassDef)}
-    for name, cls in subject.classes(module).items():
+    for name, cls in binding.classes(module).items():
         if any(b.__module__.startswith("torch") for b in cls.__mro__):
             continue
         taken = accepts(cls, set(init))
         if taken is None:
             continue
-        own = subject.methods(cls)
+        own = binding.methods(cls)
         fit = taken / max(1, len(init)) + 0.3 * (set(own) != set())
         used = sum(name in _calls(d) for other, d in definitions.items() if other != name)
         for f in own:
@@ -148,14 +169,25 @@ def _of_classes(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[
             yield base - 3, Plan(f, None, owner_class=name)
             for b in own:
                 backwardness = bool(names.BACKWARD.search(b)) - 0.5 * (
-                    bool(names.FORWARD.search(b)) and not names.BACKWARD.search(b))
+                    bool(names.FORWARD.search(b)) and not names.BACKWARD.search(b)
+                )
                 if b == f or (backwardness <= 0 and len(own) > 4):
                     continue
                 wanted = _required(cls, b)
-                score = base + 1.2 * backwardness - 0.2 * max(0, wanted - 1) + 0.2 * bool(names.LOSS.search(f)) - (b in _calls(definition)) * 1.5
+                score = (
+                    base
+                    + 1.2 * backwardness
+                    - 0.2 * max(0, wanted - 1)
+                    + 0.2 * bool(names.LOSS.search(f))
+                    - (b in _calls(definition)) * 1.5
+                )
                 yield score, Plan(f, b, owner_class=name)
                 for loss in own:
-                    if loss not in (f, b) and names.LOSS.search(loss) and not names.BACKWARD.search(loss):
+                    if (
+                        loss not in (f, b)
+                        and names.LOSS.search(loss)
+                        and not names.BACKWARD.search(loss)
+                    ):
                         yield score - 0.3, Plan(f, b, loss=loss, owner_class=name)
 
 
@@ -194,7 +226,7 @@ def build(module: Instrumented, plan: Plan, inputs: dict[str, Any]) -> Subject:
     cls = module.namespace[plan.owner_class]
     init = inputs.get("init", {})
     forward = inputs.get("forward", {} if "init" in inputs else inputs)
-    np.random.seed(20)  # noqa: NPY002
+    np.random.seed(20)
     from byhand.doctor import values
 
     owner = cls(**values.fresh(init))
@@ -211,13 +243,15 @@ def world_of(module: Instrumented) -> dict[str, Any]:
     for name, value in module.namespace.items():
         if name.startswith("__") or callable(value) or inspect.ismodule(value):
             continue
-        if isinstance(value, np.ndarray | dict | list | float | np.random.Generator) or values.is_tensor(value):
+        if isinstance(
+            value, np.ndarray | dict | list | float | np.random.Generator
+        ) or values.is_tensor(value):
             found[name] = values.fresh(value)
     return found
 
 
 def refuse(module: Instrumented, name: str | None) -> InputError:
-    there = [*subject.functions(module), *subject.classes(module)]
+    there = [*binding.functions(module), *binding.classes(module)]
     if name is not None:
         return InputError(
             f"{name} is no forward or backward that could be run; the file has "
@@ -225,7 +259,8 @@ def refuse(module: Instrumented, name: str | None) -> InputError:
         )
     return InputError(
         "no pair of a forward and a backward was found: name them alike (affine_forward, "
-        f"affine_backward) or say which with FILE.py::NAME; the file has {', '.join(there) or 'no function'}"
+        "affine_backward) or say which with FILE.py::NAME; the file has "
+        f"{', '.join(there) or 'no function'}"
     )
 
 

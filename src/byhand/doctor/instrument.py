@@ -156,7 +156,9 @@ class _Double(ast.NodeTransformer):
         self.generic_visit(node)
         if node.attr in _SINGLE:
             node.attr = "float64"
-        elif node.attr == "float" and not (isinstance(node.value, ast.Name) and node.value.id == "np"):
+        elif node.attr == "float" and not (
+            isinstance(node.value, ast.Name) and node.value.id == "np"
+        ):
             node.attr = "double"
         return node
 
@@ -241,7 +243,9 @@ def _definition(tree: ast.Module, name: str) -> ast.FunctionDef:
     body: list[ast.stmt] = tree.body
     found: ast.stmt | None = None
     for part in name.split("."):
-        found = [s for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part][-1]
+        found = [
+            s for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part
+        ][-1]
         body = found.body
     assert isinstance(found, ast.FunctionDef)
     return found

@@ -27,7 +27,9 @@ class Judge:
     Where the program as it stands does not even run, claims are what the first run that does
     leads to, and the truth is found with that run's own taps in place."""
 
-    def __init__(self, subject: Subject, state: State, claims: list[Claim], point: Point | None) -> None:
+    def __init__(
+        self, subject: Subject, state: State, claims: list[Claim], point: Point | None
+    ) -> None:
         self.subject = subject
         self.state = state
         self.claims = claims
@@ -55,7 +57,9 @@ class Judge:
         for claim in self.claims:
             gradient = outcome.gradients.get(claim.name)
             found[claim.name] = (
-                Comparison(False, float("inf")) if gradient is None else certify.compare(claim, gradient, self.point)
+                Comparison(False, float("inf"))
+                if gradient is None
+                else certify.compare(claim, gradient, self.point)
             )
         right = frozenset(name for name, c in found.items() if c.right)
         return Verdict(right, found, outcome.loss)

@@ -35,7 +35,9 @@ def load(text: str, path: Path) -> Instrumented:
     try:
         module = instrument(text, str(path))
     except SyntaxError as error:
-        raise InputError(f"{path.name}, line {error.lineno}: {error.msg}; it has to be valid Python") from None
+        raise InputError(
+            f"{path.name}, line {error.lineno}: {error.msg}; it has to be valid Python"
+        ) from None
     holder = types.ModuleType(path.stem)
     namespace = holder.__dict__
     namespace.update({"__file__": str(path), TAP: module.tap, ON: module.on})
@@ -49,7 +51,8 @@ def load(text: str, path: Path) -> Instrumented:
             if isinstance(error, KeyboardInterrupt):
                 raise
             raise InputError(
-                f"{path.name} cannot be imported: {_line(error, path)}{type(error).__name__}: {error}"
+                f"{path.name} cannot be imported: {_line(error, path)}{type(error).__name__}: "
+                f"{error}"
             ) from None
     return module
 
@@ -103,5 +106,3 @@ def example(module: Instrumented, seed: int) -> dict[str, Any] | None:
             f"found {type(found).__name__}"
         )
     return found
-
-

@@ -52,7 +52,11 @@ def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> 
     v = visit.results[0]
     if v.dtype.kind != "f" or v.size > MOST_COLUMNS or not np.all(np.isfinite(v)):
         return None
-    usable = [c for c in judge.claims if values.shape(base.gradients.get(c.name)) == judge.point.shapes[c.name]]
+    usable = [
+        c
+        for c in judge.claims
+        if values.shape(base.gradients.get(c.name)) == judge.point.shapes[c.name]
+    ]
     start = vector(base, judge, usable)
     if start is None or not np.all(np.isfinite(start)):
         return None
@@ -66,12 +70,14 @@ def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> 
             return None
         columns.append(column - start)
     matrix = np.stack(columns, axis=1)
-    rng = np.random.default_rng(1)
+    rng: Any = np.random.default_rng(1)
     step = rng.normal(size=v.shape)
     check = _run_with(judge, visit, v + step)
     predicted = start + matrix @ step.reshape(-1)
     actual = None if check is None else vector(check, judge, usable)
-    if actual is None or not np.allclose(actual, predicted, rtol=1e-6, atol=1e-8 * max(1.0, float(np.abs(actual).max()))):
+    if actual is None or not np.allclose(
+        actual, predicted, rtol=1e-6, atol=1e-8 * max(1.0, float(np.abs(actual).max()))
+    ):
         return None
     sizes = [len(judge.point.truth[c.name].elements) for c in usable]
     bounds = np.cumsum([0, *sizes])
@@ -88,14 +94,24 @@ def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> 
         return Target(_value(v, matrix[keep], solved), names_)
     # Two mistakes: those that it could make right without spoiling a right one.
     right = [k for k, c in enumerate(usable) if c.name not in wrong]
-    alone = [k for k in chosen if _consistent(matrix, need, keep, rows, [*right, k]) is not None and np.abs(matrix[rows[k]]).max() > 1e-12]
+    alone = [
+        k
+        for k in chosen
+        if _consistent(matrix, need, keep, rows, [*right, k]) is not None
+        and np.abs(matrix[rows[k]]).max() > 1e-12
+    ]
     if not alone:
         return Target(None, frozenset())
     together = _consistent(matrix, need, keep, rows, [*right, *alone])
-    return Target(_value(v, matrix[keep], together) if together is not None else None, frozenset(usable[k].name for k in alone))
+    return Target(
+        _value(v, matrix[keep], together) if together is not None else None,
+        frozenset(usable[k].name for k in alone),
+    )
 
 
-def _consistent(matrix: np.ndarray, need: np.ndarray, keep: np.ndarray, rows: list[slice], which: list[int]) -> np.ndarray | None:
+def _consistent(
+    matrix: np.ndarray, need: np.ndarray, keep: np.ndarray, rows: list[slice], which: list[int]
+) -> np.ndarray | None:
     """x with A x = need in these rows, or None."""
     if not which:
         return None
@@ -126,7 +142,9 @@ def _run_with(judge: Judge, visit: Visit, value: np.ndarray) -> Outcome | None:
         module.quiet()
 
 
-def exonerated(judge: Judge, visits: dict[int, Visit], suspects: list[Visit], forward: list[Visit]) -> dict[int, str]:
+def exonerated(
+    judge: Judge, visits: dict[int, Visit], suspects: list[Visit], forward: list[Visit]
+) -> dict[int, str]:
     """Of statements whose value has a gradient's name: "right" where the value is that gradient,
     "scaled" where it is up to a factor, which may be put in later, and "wrong"."""
     assigned: dict[str, Visit] = {}
@@ -140,11 +158,29 @@ def exonerated(judge: Judge, visits: dict[int, Visit], suspects: list[Visit], fo
     found: dict[int, str] = {}
     for visit in suspects:
         name = _target_name(visit.site.statement)
-        if name is None or visit.count != 1 or not visit.results or isinstance(visit.site.statement, ast.AugAssign):
+        if (
+            name is None
+            or visit.count != 1
+            or not visit.results
+            or isinstance(visit.site.statement, ast.AugAssign)
+        ):
             continue
         g = values.as_array(visit.results[0])
-        partner = next((assigned[s] for s in sorted(names.stems(name) - {name}, key=len, reverse=True) if s in assigned), None)
-        if g is None or partner is None or partner.count != 1 or values.shape(partner.results[0]) != g.shape or g.size == 0:
+        partner = next(
+            (
+                assigned[s]
+                for s in sorted(names.stems(name) - {name}, key=len, reverse=True)
+                if s in assigned
+            ),
+            None,
+        )
+        if (
+            g is None
+            or partner is None
+            or partner.count != 1
+            or values.shape(partner.results[0]) != g.shape
+            or g.size == 0
+        ):
             continue
         ratios = []
         for seed in (1, 2, 3):
@@ -176,6 +212,7 @@ def _along(judge: Judge, visit: Visit, direction: np.ndarray) -> float | None:
     module, losses = judge.subject.module, []
     site = visit.site
     for h in (1e-5, -1e-5):
+
         def handler(there: dict[str, Any], h: float = h) -> Any:
             value = module.evaluate(site.code, there)
             if values.is_tensor(value):
@@ -201,6 +238,10 @@ def _target_name(statement: ast.stmt) -> str | None:
             return t.id
         if isinstance(t, ast.Attribute):
             return t.attr
-        if isinstance(t, ast.Subscript) and isinstance(t.slice, ast.Constant) and isinstance(t.slice.value, str):
+        if (
+            isinstance(t, ast.Subscript)
+            and isinstance(t.slice, ast.Constant)
+            and isinstance(t.slice.value, str)
+        ):
             return t.slice.value
     return None

@@ -58,8 +58,11 @@ def looks_like_gradient(name: str) -> bool:
 
 def likeness(gradient: str, variable: str) -> int:
     """How well a gradient's name fits a variable's: 0 for not at all."""
-    g, v = gradient.split(".")[-1], variable.split(".")[-1]
-    if g.casefold() in ("grad", "gradient", "grads", "g", "delta", "d", "dvalue", "dv") and "." in gradient:
+    g, v = gradient.rsplit(".", maxsplit=1)[-1], variable.rsplit(".", maxsplit=1)[-1]
+    if (
+        g.casefold() in ("grad", "gradient", "grads", "g", "delta", "d", "dvalue", "dv")
+        and "." in gradient
+    ):
         # p.grad beside p.data
         owner = gradient.removeprefix("self.").removeprefix("global.").rsplit(".", 1)[0]
         if variable.rpartition(".")[0] == owner:
@@ -93,5 +96,8 @@ def role_stem(name: str) -> str:
     """A function's name without its role: affine_forward and affine_backward share "affine"."""
     text = re.sub(
         r"forward|backward|fwd|bwd|backprop(agation)?|back|fprop|bprop|grad(ient)?s?|loss|cost|pass|prop|adjoint|vjp|pullback|derivative",
-        "", name, flags=re.IGNORECASE)
+        "",
+        name,
+        flags=re.IGNORECASE,
+    )
     return re.sub(r"_+", "_", text).strip("_").casefold()

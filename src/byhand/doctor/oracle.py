@@ -75,7 +75,9 @@ def _like(original: Any, array: np.ndarray) -> Any:
     if values.is_tensor(original):
         import torch
 
-        return torch.from_numpy(np.ascontiguousarray(array)).to(original.dtype).reshape(original.shape)
+        return (
+            torch.from_numpy(np.ascontiguousarray(array)).to(original.dtype).reshape(original.shape)
+        )
     if isinstance(original, np.ndarray):
         return array.astype(original.dtype)
     return float(array)
@@ -118,15 +120,15 @@ def _slope(
     # Smooth: the two sides close up in proportion to h. At a kink they do not.
     fine = noise < 1e-12
     if fine and abs(gap) > 1e-4 * scale and abs(gap) > 0.75 * abs(gap2):
-        r, l = sides(h / 100)
-        if abs(r - l) > 0.3 * abs(gap):
+        near, far = sides(h / 100)
+        if abs(near - far) > 0.3 * abs(gap):
             slack = 1e-4 * scale
-            return (r + l) / 2, bar, min(r, l) - slack, max(r, l) + slack
-        best, bar = (r + l) / 2, max(100 * rounding, 1e-6 * scale)
+            return (near + far) / 2, bar, min(near, far) - slack, max(near, far) + slack
+        best, bar = (near + far) / 2, max(100 * rounding, 1e-6 * scale)
     elif fine and abs(one - two) > 1e-4 * scale:
         # A kink within the step, or a steep place: look closer.
-        r, l = sides(h / 100)
-        best, bar = (r + l) / 2, 100 * rounding + 1e-5 * scale
+        near, far = sides(h / 100)
+        best, bar = (near + far) / 2, 100 * rounding + 1e-5 * scale
     return best, bar, math.inf, -math.inf
 
 

@@ -42,14 +42,20 @@ class Source:
         start = self.column(line, getattr(node, "col_offset", 0))
         end_line = getattr(node, "end_lineno", line)
         end = (
-            self.column(line, getattr(node, "end_col_offset", 0)) if end_line == line else len(self.lines[line - 1])
+            self.column(line, getattr(node, "end_col_offset", 0))
+            if end_line == line
+            else len(self.lines[line - 1])
         )
         return Place(line, start, end)
 
 
 def _end(node: ast.stmt) -> int:
     if isinstance(node, ast.For | ast.While | ast.If | ast.With | ast.FunctionDef):
-        return max(node.lineno, node.body[0].lineno - 1) if node.body[0].lineno > node.lineno else node.lineno
+        return (
+            max(node.lineno, node.body[0].lineno - 1)
+            if node.body[0].lineno > node.lineno
+            else node.lineno
+        )
     return node.end_lineno or node.lineno
 
 
@@ -82,13 +88,21 @@ def fix(source: Source, repair: Repair) -> tuple[Fix | None, Place]:
     if repair.change is not None:
         return _of_change(source, repair)
     edit, site = repair.edit, repair.site
-    assert edit is not None and site is not None and repair.expression is not None
+    assert edit is not None
+    assert site is not None
+    assert repair.expression is not None
     old_lines = source.statement(site.statement)
     place = source.place(edit.old) if hasattr(edit.old, "lineno") else source.place(site.expression)
     known = {id(n) for n in ast.walk(site.expression)}
-    node = edit.old if hasattr(edit.old, "lineno") and hasattr(edit.old, "end_lineno") else site.expression
+    node = (
+        edit.old
+        if hasattr(edit.old, "lineno") and hasattr(edit.old, "end_lineno")
+        else site.expression
+    )
     new = edit.new if node is edit.old else repair.expression
-    wanted = ast.dump(ast.parse(ast.unparse(ast.fix_missing_locations(repair.expression)), mode="eval").body)
+    wanted = ast.dump(
+        ast.parse(ast.unparse(ast.fix_missing_locations(repair.expression)), mode="eval").body
+    )
     first = site.statement.lineno
     begin = _offset(source, node.lineno, node.col_offset)  # type: ignore[attr-defined]
     end = _offset(source, node.end_lineno or 0, node.end_col_offset or 0)  # type: ignore[attr-defined]
@@ -98,7 +112,9 @@ def fix(source: Source, repair: Repair) -> tuple[Fix | None, Place]:
     e_end = _offset(source, site.expression.end_lineno or 0, site.expression.end_col_offset or 0)
     for text in text_of(source, new, known):
         whole = source_text(source)[start:begin] + text + source_text(source)[end:stop]
-        inside = "(" + source_text(source)[e_begin:begin] + text + source_text(source)[end:e_end] + "\n)"
+        inside = (
+            "(" + source_text(source)[e_begin:begin] + text + source_text(source)[end:e_end] + "\n)"
+        )
         try:
             if ast.dump(ast.parse(inside, mode="eval").body) == wanted:
                 return Fix(first, old_lines, whole), place
@@ -125,11 +141,15 @@ def _of_change(source: Source, repair: Repair) -> tuple[Fix | None, Place]:
         anchor = change.after
         old = source.statement(anchor)
         indent = source.lines[anchor.lineno - 1][: source.column(anchor.lineno, anchor.col_offset)]
-        new = "\n".join([old, *(indent + ast.unparse(ast.fix_missing_locations(n)) for n in change.new)])
+        new = "\n".join(
+            [old, *(indent + ast.unparse(ast.fix_missing_locations(n)) for n in change.new)]
+        )
         return Fix(anchor.lineno, old, new), source.place(anchor)
     old = source.statement(statement)
     place = source.place(statement)
-    indent = source.lines[statement.lineno - 1][: source.column(statement.lineno, statement.col_offset)]
+    indent = source.lines[statement.lineno - 1][
+        : source.column(statement.lineno, statement.col_offset)
+    ]
     if change.move is not None:
         moved, anchor, down = change.move
         a, b = moved.lineno, moved.end_lineno or moved.lineno
@@ -147,19 +167,26 @@ def _of_change(source: Source, repair: Repair) -> tuple[Fix | None, Place]:
         body = _only_statement(repair)
         return Fix(statement.lineno, old, f"{indent}pass" if body else ""), place
     new_statement = change.new[0]
-    return Fix(statement.lineno, old, _statement_text(source, statement, new_statement, old, indent)), place
+    return Fix(
+        statement.lineno, old, _statement_text(source, statement, new_statement, old, indent)
+    ), place
 
 
 def _only_statement(repair: Repair) -> bool:
     assert repair.change is not None
-    return any(isinstance(n, ast.Pass) and n.lineno == repair.statement.lineno for n in ast.walk(repair.change.definition))
+    return any(
+        isinstance(n, ast.Pass) and n.lineno == repair.statement.lineno
+        for n in ast.walk(repair.change.definition)
+    )
 
 
-def _statement_text(source: Source, statement: ast.stmt, new: ast.stmt, old: str, indent: str) -> str:
+def _statement_text(
+    source: Source, statement: ast.stmt, new: ast.stmt, old: str, indent: str
+) -> str:
     """The new statement with the author's own text of its value, where that is the same."""
-    value = getattr(statement, "value", None)
-    comment = ""
-    if value is not None and getattr(new, "value", None) is value:
+    value: ast.expr | None = getattr(statement, "value", None)
+    same = getattr(new, "value", None) is value
+    if value is not None and same:
         tail = source.segment(value)
         after = old[old.rfind(tail) + len(tail) :] if tail in old else ""
         if isinstance(new, ast.AugAssign):

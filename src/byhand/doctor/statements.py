@@ -37,7 +37,11 @@ def definition(tree: ast.Module, name: str) -> ast.FunctionDef:
     body: list[ast.stmt] = tree.body
     found: Any = None
     for part in name.split("."):
-        inside = [s for s in _flat(body) if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part]
+        inside = [
+            s
+            for s in _flat(body)
+            if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part
+        ]
         found = inside[-1]
         body = found.body
     assert isinstance(found, ast.FunctionDef)
@@ -98,18 +102,30 @@ def changes(tree: ast.Module, site: Site, there: dict[str, Any]) -> Iterator[Cha
         yield from replaced(ast.Assign([target], statement.value), "double-counted", 1.3)
         for op in (ast.Add, ast.Sub, ast.Mult, ast.Div):
             if not isinstance(statement.op, op):
-                kind = "sign" if isinstance(statement.op, ast.Add | ast.Sub) and op in (ast.Add, ast.Sub) else "scale"
-                yield from replaced(ast.AugAssign(target, op(), statement.value), kind, 1.1 if kind == "sign" else 1.4)
+                kind = (
+                    "sign"
+                    if isinstance(statement.op, ast.Add | ast.Sub) and op in (ast.Add, ast.Sub)
+                    else "scale"
+                )
+                yield from replaced(
+                    ast.AugAssign(target, op(), statement.value),
+                    kind,
+                    1.1 if kind == "sign" else 1.4,
+                )
         # x *= y writes into an array that others hold; x = x * y does not.
-        yield from replaced(ast.Assign([target], ast.BinOp(load, statement.op, statement.value)), "aliased", 1.4)
+        yield from replaced(
+            ast.Assign([target], ast.BinOp(load, statement.op, statement.value)), "aliased", 1.4
+        )
         if isinstance(target, ast.Subscript) and isinstance(statement.op, ast.Add):
             yield from replaced(_add_at(target, statement.value), "not-accumulated", 1.3)
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        if isinstance(target, ast.Name | ast.Subscript | ast.Attribute):
-            yield from replaced(ast.AugAssign(target, ast.Add(), statement.value), "not-accumulated", 1.2)
-            if isinstance(target, ast.Subscript):
-                yield from replaced(_add_at(target, statement.value), "not-accumulated", 1.4)
+        to = statement.targets[0]
+        if isinstance(to, ast.Name | ast.Subscript | ast.Attribute):
+            yield from replaced(
+                ast.AugAssign(to, ast.Add(), statement.value), "not-accumulated", 1.2
+            )
+            if isinstance(to, ast.Subscript):
+                yield from replaced(_add_at(to, statement.value), "not-accumulated", 1.4)
     yield from _targets(statement, replaced)
     yield from _exchanged(statement, replaced, there)
 
@@ -131,42 +147,73 @@ def changes(tree: ast.Module, site: Site, there: dict[str, Any]) -> Iterator[Cha
 
 def _targets(statement: ast.stmt, replaced: Any) -> Iterator[Change]:
     """h[t] for h[t - 1], where it is written."""
-    target = statement.target if isinstance(statement, ast.AugAssign) else (
-        statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None)
+    target = (
+        statement.target
+        if isinstance(statement, ast.AugAssign)
+        else (
+            statement.targets[0]
+            if isinstance(statement, ast.Assign) and len(statement.targets) == 1
+            else None
+        )
+    )
     if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Slice):
         return
     parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
     for place, part in enumerate(parts):
-        if isinstance(part, ast.Slice) or (isinstance(part, ast.Constant) and not isinstance(part.value, int)):
+        if isinstance(part, ast.Slice) or (
+            isinstance(part, ast.Constant) and not isinstance(part.value, int)
+        ):
             continue
         news: list[ast.expr] = []
-        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub) and isinstance(part.right, ast.Constant):
+        if (
+            isinstance(part, ast.BinOp)
+            and isinstance(part.op, ast.Add | ast.Sub)
+            and isinstance(part.right, ast.Constant)
+        ):
             news.append(part.left)
-        news += [ast.BinOp(part, ast.Sub(), ast.Constant(1)), ast.BinOp(part, ast.Add(), ast.Constant(1))]
+        news += [
+            ast.BinOp(part, ast.Sub(), ast.Constant(1)),
+            ast.BinOp(part, ast.Add(), ast.Constant(1)),
+        ]
         for new in news:
             elements = [*parts[:place], new, *parts[place + 1 :]]
             index: ast.expr = ast.Tuple(elements, ast.Load()) if len(parts) > 1 else new
             shifted = ast.Subscript(target.value, index, ast.Store())
             if isinstance(statement, ast.AugAssign):
-                yield from replaced(ast.AugAssign(shifted, statement.op, statement.value), "index-shift", 1.2)
+                yield from replaced(
+                    ast.AugAssign(shifted, statement.op, statement.value), "index-shift", 1.2
+                )
             elif isinstance(statement, ast.Assign):
                 yield from replaced(ast.Assign([shifted], statement.value), "index-shift", 1.2)
 
 
 def _exchanged(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Iterator[Change]:
     """Another index, or an index times a stride, where the result is written."""
-    target = statement.target if isinstance(statement, ast.AugAssign) else (
-        statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None)
+    target = (
+        statement.target
+        if isinstance(statement, ast.AugAssign)
+        else (
+            statement.targets[0]
+            if isinstance(statement, ast.Assign) and len(statement.targets) == 1
+            else None
+        )
+    )
     if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Constant):
         return
-    whole = [n for n, v in there.items() if isinstance(v, int | np.integer) and not isinstance(v, bool)]
+    whole = [
+        n for n, v in there.items() if isinstance(v, int | np.integer) and not isinstance(v, bool)
+    ]
     used = [n for n in ast.walk(target.slice) if isinstance(n, ast.Name) and n.id in whole]
     news: list[ast.expr] = []
     for node in used:
         for other in whole:
             if other != node.id:
                 news.append(substitute(target.slice, node, ast.Name(other, ast.Load())))
-                news.append(substitute(target.slice, node, ast.BinOp(node, ast.Mult(), ast.Name(other, ast.Load()))))
+                news.append(
+                    substitute(
+                        target.slice, node, ast.BinOp(node, ast.Mult(), ast.Name(other, ast.Load()))
+                    )
+                )
     for a in used:
         for b in used:
             if a.id < b.id:
@@ -175,7 +222,9 @@ def _exchanged(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Ite
     for new in news[:60]:
         aimed = ast.Subscript(target.value, new, ast.Store())
         if isinstance(statement, ast.AugAssign):
-            yield from replaced(ast.AugAssign(aimed, statement.op, statement.value), "index-shift", 1.4)
+            yield from replaced(
+                ast.AugAssign(aimed, statement.op, statement.value), "index-shift", 1.4
+            )
         elif isinstance(statement, ast.Assign):
             yield from replaced(ast.Assign([aimed], statement.value), "index-shift", 1.4)
 
@@ -200,7 +249,9 @@ def _add_at(target: ast.Subscript, value: ast.expr) -> ast.stmt:
     array = _loading(target.value)
     index = target.slice
     call = ast.Call(
-        ast.Attribute(ast.Attribute(ast.Name("np", ast.Load()), "add", ast.Load()), "at", ast.Load()),
+        ast.Attribute(
+            ast.Attribute(ast.Name("np", ast.Load()), "add", ast.Load()), "at", ast.Load()
+        ),
         [array, _sliced(index), value],
         [],
     )
@@ -211,7 +262,11 @@ def _sliced(index: ast.expr) -> ast.expr:
     """An index as an expression: 1:3 becomes slice(1, 3)."""
     if isinstance(index, ast.Slice):
         none = ast.Constant(None)
-        return ast.Call(ast.Name("slice", ast.Load()), [index.lower or none, index.upper or none, index.step or none], [])
+        return ast.Call(
+            ast.Name("slice", ast.Load()),
+            [index.lower or none, index.upper or none, index.step or none],
+            [],
+        )
     if isinstance(index, ast.Tuple):
         return ast.Tuple([_sliced(e) for e in index.elts], ast.Load())
     return index
@@ -235,7 +290,15 @@ def _moves(original: ast.FunctionDef, statement: ast.stmt) -> Iterator[Change]:
         moved = block.pop(at)
         anchor = place[0][to]
         block.insert(to, moved)
-        yield Change(function, "updated-too-early", 1.6 + 0.02 * abs(to - k), statement.lineno, [statement], [statement], move=(statement, anchor, to > k))
+        yield Change(
+            function,
+            "updated-too-early",
+            1.6 + 0.02 * abs(to - k),
+            statement.lineno,
+            [statement],
+            [statement],
+            move=(statement, anchor, to > k),
+        )
     # Out of the loop.
     for loop in ast.walk(original):
         if isinstance(loop, ast.For | ast.While) and any(s is place[0][k] for s in loop.body):
@@ -246,25 +309,59 @@ def _moves(original: ast.FunctionDef, statement: ast.stmt) -> Iterator[Change]:
                 continue
             moved = block.pop(at)
             outer[0].insert(outer[1] + 1, moved)
-            kind = "updated-too-early" if not isinstance(statement, ast.Return) else "return-in-loop"
-            yield Change(function, kind, 1.4, statement.lineno, [statement], [statement], move=(statement, loop, True))
+            kind = (
+                "updated-too-early" if not isinstance(statement, ast.Return) else "return-in-loop"
+            )
+            yield Change(
+                function,
+                kind,
+                1.4,
+                statement.lineno,
+                [statement],
+                [statement],
+                move=(statement, loop, True),
+            )
 
 
-def _carriers(original: ast.FunctionDef, statement: ast.stmt, there: dict[str, Any]) -> Iterator[Change]:
+def _carriers(
+    original: ast.FunctionDef, statement: ast.stmt, there: dict[str, Any]
+) -> Iterator[Change]:
     """A value for the next round that is never passed on: dhnext = dhprev at the loop's end."""
     for loop in ast.walk(original):
-        if not isinstance(loop, ast.For) or not loop.body or not any(s.lineno == statement.lineno for s in loop.body):
+        if (
+            not isinstance(loop, ast.For)
+            or not loop.body
+            or not any(s.lineno == statement.lineno for s in loop.body)
+        ):
             continue
-        stored = {n.id for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        read = {n.id for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        before = {
-            n.id for s in original.body if s.lineno < loop.lineno for n in ast.walk(s)
+        stored = {
+            n.id
+            for s in loop.body
+            for n in ast.walk(s)
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         }
-        waiting = [n for n in (read - stored) & before if isinstance(there.get(n), np.ndarray | float)]
+        read = {
+            n.id
+            for s in loop.body
+            for n in ast.walk(s)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        }
+        before = {
+            n.id
+            for s in original.body
+            if s.lineno < loop.lineno
+            for n in ast.walk(s)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
+        waiting = [
+            n for n in (read - stored) & before if isinstance(there.get(n), np.ndarray | float)
+        ]
         for name in waiting:
             for source in sorted(stored):
-                if values.shape(there.get(source)) != values.shape(there[name]) or there.get(source) is None:
+                if (
+                    values.shape(there.get(source)) != values.shape(there[name])
+                    or there.get(source) is None
+                ):
                     continue
                 new = ast.Assign([ast.Name(name, ast.Store())], ast.Name(source, ast.Load()))
                 where = (statement.lineno, statement.col_offset)

@@ -8,20 +8,30 @@ import contextlib
 import inspect
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from byhand.doctor import names, values
+from byhand.doctor.binding import bind
 from byhand.doctor.instrument import Instrumented
+from byhand.doctor.results import (
+    CannotBind,
+    changed,
+    gradient_leaves,
+    is_container,
+    is_output,
+    is_scalar,
+    random_like,
+    return_names,
+    scalar,
+    split,
+    stamp,
+    weighted,
+)
 from byhand.doctor.values import Path
-
-
-class CannotBind(Exception):
-    """A function wants an argument that nothing is known for."""
 
 
 @dataclass
@@ -79,11 +89,12 @@ class Subject:
         self.start = start
         self.cotangents: dict[tuple[int, ...], Any] = {}
         self.names = {
-            name: _return_names(_def(module, plan, name))
+            name: return_names(_def(module, plan, name))
             for name in (plan.forward, plan.backward, plan.loss)
             if name
         }
         self.parameters: dict[str, Any] = {}
+        self.guessed = ""
 
     def loss(self, state: State) -> float:
         return self._run(state, backward=False).loss
@@ -102,7 +113,7 @@ class Subject:
         state = state.copy()
         namespace = self.module.namespace
         namespace.update(state.world)
-        np.random.seed(20)  # noqa: NPY002  # the user's own code may draw from it
+        np.random.seed(20)  # the user's own code may draw from it
         random.seed(20)
         with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
             if self.plan.torch:
@@ -122,6 +133,7 @@ class Subject:
     def _run_numpy(self, state: State, backward: bool) -> Outcome:
         plan = self.plan
         before = None
+        upstream: dict[str, Any] = {}
         returned = self._call(state, plan.forward, [state.inputs], list(state.inputs.values()))
         outputs = split(returned, self.names[plan.forward])
         pool = {name: value for name, value in outputs if name}
@@ -129,9 +141,9 @@ class Subject:
             spare = [value for _, value in outputs]
             loss_value = self._call(state, plan.loss, [pool, state.inputs], spare)
             loss_value = loss_value[0] if isinstance(loss_value, tuple) else loss_value
-            loss, upstream = _scalar(loss_value), {}
+            loss = scalar(loss_value)
         elif (place := self._loss_place(outputs)) is not None:
-            loss, upstream = _scalar(outputs[place][1]), {}
+            loss = scalar(outputs[place][1])
             outputs = [outputs[place], *outputs[:place], *outputs[place + 1 :]]
         else:
             loss, upstream = self._weigh(outputs)
@@ -139,17 +151,17 @@ class Subject:
             return Outcome(loss, {})
         if plan.owner_class:
             before = dict(values.leaves(state.owner))
-            before = {path: _stamp(value) for path, value in before.items()}
-        world_before = {p: _stamp(v) for p, v in values.leaves(state.world)}
+            before = {path: stamp(value) for path, value in before.items()}
+        world_before = {p: stamp(v) for p, v in values.leaves(state.world)}
         if plan.backward is None:
-            found = dict(_gradient_leaves([o for o in outputs[1:]]))
+            found = dict(gradient_leaves(outputs[1:]))
         else:
             result = self._backward(state, outputs, pool, upstream)
-            found = dict(_gradient_leaves(split(result, self.names[plan.backward])))
+            found = dict(gradient_leaves(split(result, self.names[plan.backward])))
         if before is not None:
-            found.update((f"self.{n}", v) for n, v in _changed(state.owner, before))
+            found.update((f"self.{n}", v) for n, v in changed(state.owner, before))
         world = {key: self.module.namespace.get(key) for key in state.world}
-        found.update((f"global.{n}", v) for n, v in _changed(world, world_before))
+        found.update((f"global.{n}", v) for n, v in changed(world, world_before))
         return Outcome(loss, found)
 
     def _backward(self, state: State, outputs: Any, pool: Any, upstream: Any) -> Any:
@@ -182,19 +194,30 @@ class Subject:
         scalar_loss = not upstream
         for p in rest:
             upstream_like = bool(names.UPSTREAM.match(p.name)) or names.looks_like_gradient(p.name)
-            if waiting and (upstream_like or not extra or p is rest[0] and not names.CACHE.search(p.name)):
+            if waiting and (
+                upstream_like or not extra or (p is rest[0] and not names.CACHE.search(p.name))
+            ):
                 key = next(iter(waiting))
                 given[p.name] = waiting.pop(key)
-            elif scalar_loss and upstream_like and p.default is p.empty and not (extra and names.CACHE.search(p.name)):
+            elif (
+                scalar_loss
+                and upstream_like
+                and p.default is p.empty
+                and not (extra and names.CACHE.search(p.name))
+            ):
                 given[p.name] = 1.0
                 scalar_loss = False
             elif p.default is not p.empty and not names.CACHE.search(p.name):
                 continue
             elif extra:
+                if len(rest) > 1 and not names.CACHE.search(p.name):
+                    self.guessed = p.name
                 given[p.name] = extra.pop(0)
             elif p.default is not p.empty:
                 continue
-            elif is_container(outputs[0][1]) and not any(v is outputs[0][1] for v in given.values()):
+            elif is_container(outputs[0][1]) and not any(
+                v is outputs[0][1] for v in given.values()
+            ):
                 given[p.name] = outputs[0][1]
             elif len(outputs) > 1 and names.CACHE.search(p.name):
                 given[p.name] = tuple(v for _, v in outputs[1:])
@@ -239,7 +262,7 @@ class Subject:
         return loss, upstream
 
     def _wanted(self, outputs: Any) -> set[int]:
-        real = [k for k, (_, v) in enumerate(outputs) if _is_output(v)]
+        real = [k for k, (_, v) in enumerate(outputs) if is_output(v)]
         if not real or self.plan.backward is None:
             return set(real[:1])
         wanted = set()
@@ -268,10 +291,14 @@ class Subject:
         return list(self.parameters[name])
 
     def _cotangent(self, place: int, value: Any) -> Any:
-        key = (place, *values.shape(value)) if not isinstance(value, list | tuple | dict) else (place, -1)
+        key = (
+            (place, *values.shape(value))
+            if not isinstance(value, list | tuple | dict)
+            else (place, -1)
+        )
         if key not in self.cotangents:
             rng = np.random.default_rng(7 + place)
-            self.cotangents[key] = _random_like(value, rng)
+            self.cotangents[key] = random_like(value, rng)
         return self.cotangents[key]
 
     def _run_torch(self, state: State, backward: bool) -> Outcome:
@@ -285,126 +312,33 @@ class Subject:
         torch.manual_seed(20)
         given = {}
         for name, value in arguments:
-            if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-                value = torch.from_numpy(value)
-            if values.is_tensor(value) and value.is_floating_point():
-                value = value.detach().clone().requires_grad_(backward)
-            given[name] = value
+            numeric = isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
+            tensor = torch.from_numpy(value) if numeric else value
+            if values.is_tensor(tensor) and tensor.is_floating_point():
+                tensor = tensor.detach().clone().requires_grad_(backward)
+            given[name] = tensor
         with torch.set_grad_enabled(backward):
             out = cls.apply(*given.values())
         outs = out if isinstance(out, tuple) else (out,)
         total: Any = 0.0
         for place, o in enumerate(outs):
             if values.is_tensor(o) and o.is_floating_point() and (o.requires_grad or not backward):
-                total = total + (o.double() * torch.as_tensor(self._cotangent(place, o.detach().double()))).sum()
+                total = (
+                    total
+                    + (
+                        o.double() * torch.as_tensor(self._cotangent(place, o.detach().double()))
+                    ).sum()
+                )
         if not backward:
             return Outcome(float(total), {})
         total.backward()
         found = {}
-        returned = [n for n in self.names.get(str(self.plan.backward), [])]
+        returned = self.names.get(str(self.plan.backward), [])
         for k, (name, value) in enumerate(given.items()):
             if values.is_tensor(value) and value.requires_grad and value.grad is not None:
                 label = returned[k] if k < len(returned) and returned[k] else f"d{name}"
                 found[f"{label}\x00{name}"] = value.grad
         return Outcome(float(total.detach()), found)
-
-
-def is_container(value: Any) -> bool:
-    return isinstance(value, dict | list | tuple) or hasattr(value, "__dict__")
-
-
-def _is_output(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return bool(value) and all(_is_output(v) for v in value)
-    if isinstance(value, dict):
-        return bool(value) and all(isinstance(v, np.ndarray) and v.dtype.kind == "f" for v in value.values())
-    return values.is_real(value)
-
-
-def _random_like(value: Any, rng: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return type(value)(_random_like(v, rng) for v in value)
-    if isinstance(value, dict):
-        return {k: _random_like(v, rng) for k, v in value.items()}
-    if values.is_tensor(value):
-        import torch
-
-        return torch.from_numpy(np.asarray(rng.normal(size=values.shape(value)))).to(value.dtype)
-    drawn = rng.normal(size=values.shape(value))
-    return drawn.astype(value.dtype) if isinstance(value, np.ndarray) else float(drawn)
-
-
-def weighted(value: Any, weight: Any) -> float:
-    if isinstance(value, list | tuple):
-        return sum(weighted(v, w) for v, w in zip(value, weight, strict=True))
-    if isinstance(value, dict):
-        return sum(weighted(value[k], weight[k]) for k in weight)
-    a, b = values.as_array(value), values.as_array(weight)
-    if a is None or b is None or a.shape != b.shape:
-        raise CannotBind("the output changes its shape from run to run")
-    return float((a * b).sum())
-
-
-def is_scalar(value: Any) -> bool:
-    if values.is_tensor(value):
-        return value.numel() == 1 and bool(value.is_floating_point())
-    if isinstance(value, np.ndarray):
-        return value.size == 1 and value.dtype.kind == "f" and value.ndim <= 2
-    return values.is_number(value) or (isinstance(value, int) and not isinstance(value, bool))
-
-
-def _scalar(value: Any) -> float:
-    found = values.as_array(value)
-    if found is None or found.size != 1:
-        raise CannotBind("the loss is not a single number")
-    return float(found.reshape(()))
-
-
-def _stamp(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
-    return a is b or (type(a) is type(b) and values.is_number(a) and a == b)
-
-
-def _changed(owner: Any, before: dict[Path, Any]) -> Iterator[tuple[str, Any]]:
-    """What a backward left behind: new leaves, and changed ones with a gradient's name."""
-    for path, value in values.leaves(owner):
-        if not values.is_real(value):
-            continue
-        text = values.named(path)
-        gradient_like = any(names.looks_like_gradient(str(k)) for k in path if isinstance(k, str))
-        if path not in before:
-            if gradient_like:
-                yield text, value
-        elif gradient_like and not _same(before[path], value):
-            yield text, value
-        elif gradient_like and isinstance(value, np.ndarray) and not np.any(value):
-            yield text, value
-
-
-def split(returned: Any, labels: list[str]) -> list[tuple[str, Any]]:
-    """The results of a function with the names that its return statement gives them."""
-    if isinstance(returned, tuple) and not hasattr(returned, "_fields"):
-        padded = labels if len(labels) == len(returned) else [""] * len(returned)
-        return list(zip(padded, returned, strict=True)) or [("", None)]
-    return [(labels[0] if len(labels) == 1 else "", returned)]
-
-
-def _gradient_leaves(results: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    for place, (name, value) in enumerate(results):
-        if "," in name and isinstance(value, list | tuple) and len(name.split(",")) == len(value):
-            yield from _gradient_leaves(list(zip(name.split(","), value, strict=True)))
-            continue
-        for path, leaf in values.leaves(value):
-            if values.is_real(leaf) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "i") or values.is_number(leaf):
-                parts = [name or f"result {place}", *map(str, path)] if not (isinstance(value, dict)) else [*map(str, path)]
-                if isinstance(value, dict) and name and len(results) > 1:
-                    parts = [name, *parts]
-                yield ".".join(parts), leaf
 
 
 def _def(module: Instrumented, plan: Plan, name: str) -> ast.FunctionDef | None:
@@ -420,128 +354,3 @@ def _def(module: Instrumented, plan: Plan, name: str) -> ast.FunctionDef | None:
             ),
             None,
         )
-
-
-def _return_names(definition: ast.FunctionDef | None) -> list[str]:
-    """The names in the last return statement: dx, dw, db."""
-    if definition is None:
-        return []
-    returns = [n for n in _own(definition) if isinstance(n, ast.Return) and n.value is not None]
-    if not returns:
-        return []
-    value = returns[-1].value
-    if isinstance(value, ast.IfExp) and isinstance(value.test, ast.Subscript):
-        value = value.orelse
-    if isinstance(value, ast.Tuple):
-        return [_labels(e) for e in value.elts]
-    assert value is not None
-    label = _name_of(value)
-    if label and isinstance(value, ast.Name):
-        # A name that was bound to a tuple: return grads, where grads = dx, dw.
-        for node in _own(definition):
-            if (
-                isinstance(node, ast.Assign)
-                and any(isinstance(t, ast.Name) and t.id == label for t in node.targets)
-            ):
-                v = node.value.orelse if isinstance(node.value, ast.IfExp) else node.value
-                if isinstance(v, ast.Tuple):
-                    return [_name_of(e) for e in v.elts]
-    return [label]
-
-
-def _labels(node: ast.expr) -> str:
-    """The name of a result; of a tuple in it the names of its parts, "g_w,g_b"."""
-    if isinstance(node, ast.Tuple | ast.List):
-        return ",".join(_name_of(e) for e in node.elts)
-    return _name_of(node)
-
-
-def _own(definition: ast.FunctionDef) -> Iterator[ast.AST]:
-    """The nodes of a function without those of the functions in it."""
-    stack: list[ast.AST] = list(definition.body)
-    while stack:
-        node = stack.pop(0)
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
-            stack = list(ast.iter_child_nodes(node)) + stack
-
-
-def _name_of(node: ast.expr) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        return _name_of(node.value) if node.attr in ("T", "real") else node.attr
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-        return str(node.slice.value)
-    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.Name):
-        return node.args[0].id
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-        return "" if node.func.value.id in ("np", "numpy", "torch", "math") else node.func.value.id
-    if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name) and isinstance(node.right, ast.Name | ast.Constant):
-        return node.left.id
-    if isinstance(node, ast.UnaryOp):
-        return _name_of(node.operand)
-    return ""
-
-
-def bind(
-    function: Callable[..., Any],
-    pools: list[dict[str, Any]],
-    spare: list[Any],
-    parameters: list[inspect.Parameter] | None = None,
-) -> tuple[list[Any], dict[str, Any]]:
-    """Arguments by name from the pools, in their order; what is left over by position.
-
-    Raises      CannotBind
-    """
-    if parameters is None:
-        parameters = list(inspect.signature(function).parameters.values())
-    given: dict[str, Any] = {}
-    missing = []
-    for p in parameters:
-        if p.kind is p.VAR_KEYWORD:
-            for pool in reversed(pools):
-                given.update({k: v for k, v in pool.items() if k not in given})
-        elif p.kind is p.VAR_POSITIONAL:
-            continue
-        else:
-            pool = next((pool for pool in pools if p.name in pool), None)
-            if pool is not None:
-                given[p.name] = pool[p.name]
-            elif p.default is p.empty:
-                missing.append(p)
-    used = {id(v) for v in given.values()}
-    spare = [v for v in spare if id(v) not in used]
-    for p in missing:
-        if not spare:
-            raise CannotBind(f"{getattr(function, '__name__', function)} wants {p.name}")
-        given[p.name] = spare.pop(0)
-    positional = [given.pop(p.name) for p in parameters if p.kind is p.POSITIONAL_ONLY]
-    return positional, given
-
-
-def functions(module: Instrumented) -> dict[str, FunctionType]:
-    """The functions that the file itself defines."""
-    return {
-        name: value
-        for name, value in module.namespace.items()
-        if isinstance(value, FunctionType) and value.__code__.co_filename == module.path
-        and name != "example" and not name.startswith("__")
-    }
-
-
-def classes(module: Instrumented) -> dict[str, type]:
-    return {
-        name: value
-        for name, value in module.namespace.items()
-        if isinstance(value, type) and value.__module__ == module.namespace["__name__"]
-    }
-
-
-def methods(cls: type) -> list[str]:
-    return [
-        name
-        for base in reversed(cls.__mro__)
-        for name, value in vars(base).items()
-        if isinstance(value, FunctionType) and not name.startswith("__")
-    ]

@@ -25,7 +25,11 @@ def proportional(a: np.ndarray, b: np.ndarray) -> float | None:
 
 def terms(atoms: list[Atom], wanted: np.ndarray, np_name: str) -> Iterator[tuple[str, float]]:
     """(text, factor): `factor` times the expression `text` is the wanted array."""
-    arrays = [(a.text, np.asarray(a.value, float)) for a in atoms if isinstance(a.value, np.ndarray) and a.value.dtype.kind in "fib"][:40]
+    arrays = [
+        (a.text, np.asarray(a.value, float))
+        for a in atoms
+        if isinstance(a.value, np.ndarray) and a.value.dtype.kind in "fib"
+    ][:40]
     shape = wanted.shape
     singles = list(arrays)
     for text, a in arrays:
@@ -37,9 +41,14 @@ def terms(atoms: list[Atom], wanted: np.ndarray, np_name: str) -> Iterator[tuple
     # Products of two.
     for ta, a in singles:
         for tb, b in singles:
-            if a.ndim == 2 and b.ndim in (1, 2) and a.shape[-1] == b.shape[0] and (*a.shape[:-1], *b.shape[1:]) == shape:
-                yield from _match(f"{ta} @ {tb}", a @ b, wanted)
-            elif a.ndim == 1 and b.ndim == 2 and a.shape[0] == b.shape[0] and b.shape[1:] == shape:
+            if (
+                a.ndim == 2
+                and b.ndim in (1, 2)
+                and a.shape[-1] == b.shape[0]
+                and (*a.shape[:-1], *b.shape[1:]) == shape
+            ) or (
+                a.ndim == 1 and b.ndim == 2 and a.shape[0] == b.shape[0] and b.shape[1:] == shape
+            ):
                 yield from _match(f"{ta} @ {tb}", a @ b, wanted)
             elif a.ndim == 1 and b.ndim == 1 and (a.size, b.size) == shape:
                 yield from _match(f"{np_name}.outer({ta}, {tb})", np.outer(a, b), wanted)
@@ -59,8 +68,14 @@ def terms(atoms: list[Atom], wanted: np.ndarray, np_name: str) -> Iterator[tuple
                 for tc, c in arrays:
                     if c.shape == shape:
                         s = (b * c).sum(axis=axis, keepdims=True)
-                        yield from _match(f"{ta} * ({tb} * {tc}).sum(axis={axis}, keepdims=True)", a * s, wanted)
-                yield from _match(f"{ta} * {tb}.sum(axis={axis}, keepdims=True)", a * b.sum(axis=axis, keepdims=True), wanted)
+                        yield from _match(
+                            f"{ta} * ({tb} * {tc}).sum(axis={axis}, keepdims=True)", a * s, wanted
+                        )
+                yield from _match(
+                    f"{ta} * {tb}.sum(axis={axis}, keepdims=True)",
+                    a * b.sum(axis=axis, keepdims=True),
+                    wanted,
+                )
 
 
 def _fits(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> bool:
@@ -87,22 +102,31 @@ def factor_text(factor: float, scalars: list[Atom]) -> str | None:
             return "" if plain == 1 else str(plain)
     known: list[tuple[str, float]] = []
     for s in scalars:
-        v = values.as_array(s.value)
-        if v is not None and v.size == 1 and float(v.reshape(())) not in (0.0, 1.0):
-            x = float(v.reshape(()))
+        array = values.as_array(s.value)
+        if array is not None and array.size == 1 and float(array.reshape(())) not in (0.0, 1.0):
+            x = float(array.reshape(()))
             known.append((s.text, x))
             if 0 < x < 1:
                 known.append((f"(1 - {s.text})", 1 - x))
             elif x > 1:
                 known.append((f"np.sqrt({s.text})", x**0.5))
     for text, v in known:
-        for t, x in ((text, v), (f"1 / {text}", 1 / v), (f"2 * {text}", 2 * v), (f"2 / {text}", 2 / v)):
+        for t, x in (
+            (text, v),
+            (f"1 / {text}", 1 / v),
+            (f"2 * {text}", 2 * v),
+            (f"2 / {text}", 2 / v),
+        ):
             if abs(factor - x) < 1e-5 * abs(x):
                 return t
     for ta, a in known:
         for tb, b in known:
             if ta != tb:
-                for t, x in ((f"{ta} / {tb}", a / b), (f"{ta} * {tb}", a * b), (f"1 / ({ta} * {tb})", 1 / (a * b))):
+                for t, x in (
+                    (f"{ta} / {tb}", a / b),
+                    (f"{ta} * {tb}", a * b),
+                    (f"1 / ({ta} * {tb})", 1 / (a * b)),
+                ):
                     if abs(factor - x) < 1e-5 * abs(x):
                         return t
     return None

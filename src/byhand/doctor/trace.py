@@ -31,7 +31,9 @@ class Visit:
     failed: bool = False
 
 
-def trace(subject: Subject, state: State, backward: bool = True) -> tuple[dict[int, Visit], Exception | None]:
+def trace(
+    subject: Subject, state: State, backward: bool = True
+) -> tuple[dict[int, Visit], Exception | None]:
     """The visits by site, and what was raised."""
     module = subject.module
     visits: dict[int, Visit] = {}
@@ -93,7 +95,11 @@ def _copied(value: Any, memo: dict[int, Any] | None = None, depth: int = 0) -> A
         return type(value)(_copied(v, memo, depth + 1) for v in value)
     if values.is_tensor(value):
         return value.detach().clone()
-    if hasattr(value, "__dict__") and not isinstance(value, type | types.FunctionType | types.ModuleType) and not callable(value):
+    if (
+        hasattr(value, "__dict__")
+        and not isinstance(value, type | types.FunctionType | types.ModuleType)
+        and not callable(value)
+    ):
         with contextlib.suppress(Exception):
             twin = object.__new__(type(value))
             twin.__dict__.update({k: _copied(v, memo, depth + 1) for k, v in vars(value).items()})
@@ -122,6 +128,9 @@ class Scope:
             if text not in found and len(found) < 160 and _usable(value):
                 found[text] = value
 
+        for name, value in self.there.items():
+            if name.isidentifier():
+                add(name, value)
         for text in self.texts:
             try:
                 node = ast.parse(text, mode="eval").body
@@ -159,7 +168,11 @@ class Scope:
 
     def scalars(self, atoms: list[Atom]) -> list[Atom]:
         """Numbers: those in scope, and sizes of arrays."""
-        found = {a.text: a for a in atoms if values.shape(a.value) == () and not isinstance(a.value, bool | np.bool_)}
+        found = {
+            a.text: a
+            for a in atoms
+            if values.shape(a.value) == () and not isinstance(a.value, bool | np.bool_)
+        }
         known: set[float] = set()
         for a in list(found.values()):
             v = values.as_array(a.value)
@@ -167,7 +180,11 @@ class Scope:
                 known.add(float(v))
         for atom in atoms:
             for axis, size in enumerate(values.shape(atom.value)):
-                if atom.text.replace("_", "a").replace(".", "a").isalnum() and float(size) not in known and size > 1:
+                if (
+                    atom.text.replace("_", "a").replace(".", "a").isalnum()
+                    and float(size) not in known
+                    and size > 1
+                ):
                     text = f"{atom.text}.shape[{axis}]"
                     known.add(float(size))
                     found[text] = Atom(text, size)
@@ -186,9 +203,14 @@ def texts_of(definition: ast.AST) -> list[str]:
     """The entries and attributes that a function's own text reads."""
     found: dict[str, None] = {}
     for node in ast.walk(definition):
-        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Load):
-            if not any(isinstance(n, ast.Call | ast.Slice | ast.Compare) for n in ast.walk(node)):
-                text = ast.unparse(node)
-                if not text.endswith((".T", ".shape", ".dtype", ".size", ".ndim")) and "__" not in text and not text.startswith(("np.", "torch.", "numpy.")):
-                    found[text] = None
+        read = isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Load)
+        computed = (ast.Call, ast.Slice, ast.Compare)
+        if read and not any(isinstance(n, computed) for n in ast.walk(node)):
+            text = ast.unparse(node)
+            if (
+                not text.endswith((".T", ".shape", ".dtype", ".size", ".ndim"))
+                and "__" not in text
+                and not text.startswith(("np.", "torch.", "numpy."))
+            ):
+                found[text] = None
     return list(found)

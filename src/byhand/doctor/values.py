@@ -50,9 +50,13 @@ def children(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from zip(value._fields, value, strict=True)
     elif isinstance(value, list | tuple):
         yield from enumerate(value)
-    elif not is_tensor(value) and not isinstance(value, np.ndarray | type) and hasattr(value, "__dict__"):
-        if not callable(value) or type(value).__module__ not in ("builtins", "numpy"):
-            yield from vars(value).items()
+    elif (
+        not is_tensor(value)
+        and not isinstance(value, np.ndarray | type)
+        and hasattr(value, "__dict__")
+        and not (callable(value) and type(value).__module__ in ("builtins", "numpy"))
+    ):
+        yield from vars(value).items()
     if hasattr(value, "__slots__") and not isinstance(value, np.ndarray | tuple):
         slots = value.__slots__
         for key in (slots,) if isinstance(slots, str) else slots:
@@ -60,14 +64,18 @@ def children(value: Any) -> Iterator[tuple[Any, Any]]:
                 yield key, getattr(value, key)
 
 
-def leaves(value: Any, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[tuple[Path, Any]]:
+def leaves(
+    value: Any, path: Path = (), seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[Path, Any]]:
     """All arrays, tensors and numbers in a nested value."""
     if value is None or isinstance(value, str | bytes | bool) or len(path) > _DEPTH:
         return
     if isinstance(value, np.ndarray | int | float | np.number) or is_tensor(value):
         if isinstance(value, np.ndarray) and value.dtype == object:
             for index in np.ndindex(value.shape):
-                yield from leaves(value[index], (*path, index[0] if len(index) == 1 else index), seen)
+                yield from leaves(
+                    value[index], (*path, index[0] if len(index) == 1 else index), seen
+                )
             return
         yield path, value
         return
@@ -79,9 +87,11 @@ def leaves(value: Any, path: Path = (), seen: frozenset[int] = frozenset()) -> I
 
 def get(value: Any, path: Path) -> Any:
     for key in path:
-        if isinstance(value, dict | list) or (isinstance(value, tuple) and isinstance(key, int)):
-            value = value[key]
-        elif isinstance(value, np.ndarray):
+        if (
+            isinstance(value, dict | list)
+            or (isinstance(value, tuple) and isinstance(key, int))
+            or isinstance(value, np.ndarray)
+        ):
             value = value[key]
         else:
             value = getattr(value, key)
@@ -99,7 +109,7 @@ def replaced(value: Any, path: Path, new: Any) -> Any:
         return value
     if isinstance(value, tuple):
         if hasattr(value, "_fields"):
-            return value._replace(**{key: child})
+            return type(value)(*(child if k == key else v for k, v in children(value)))
         return (*value[:key], child, *value[key + 1 :])
     object.__setattr__(value, key, child)
     return value

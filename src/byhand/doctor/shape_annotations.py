@@ -38,9 +38,16 @@ class Maker:
             return {"float": float(self.rng.uniform(0.2, 0.8)), "int": 3}.get(annotation.id)
         if not isinstance(annotation, ast.Subscript):
             return None
-        kind = annotation.value.attr if isinstance(annotation.value, ast.Attribute) else getattr(annotation.value, "id", "")
+        kind = (
+            annotation.value.attr
+            if isinstance(annotation.value, ast.Attribute)
+            else getattr(annotation.value, "id", "")
+        )
         parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else []
-        text = next((p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)), None)
+        text = next(
+            (p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)),
+            None,
+        )
         if text is None:
             return None
         try:
@@ -57,8 +64,17 @@ class Maker:
 
     def arguments(self, definition: ast.FunctionDef) -> dict[str, Any] | None:
         """Keyword arguments; None where a required one has no shape."""
-        arguments = [*definition.args.posonlyargs, *definition.args.args, *definition.args.kwonlyargs]
-        with_default = {a.arg for a in definition.args.args[len(definition.args.args) - len(definition.args.defaults) :]}
+        arguments = [
+            *definition.args.posonlyargs,
+            *definition.args.args,
+            *definition.args.kwonlyargs,
+        ]
+        with_default = {
+            a.arg
+            for a in definition.args.args[
+                len(definition.args.args) - len(definition.args.defaults) :
+            ]
+        }
         found = {}
         for a in arguments:
             if a.arg in ("self", "cls", "ctx"):

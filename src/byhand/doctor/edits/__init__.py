@@ -1,0 +1,30 @@
+"""Small changes to an expression, of the kind that turns a slip into what was meant.
+
+Each edit replaces one node. Its cost says how unlikely the slip is: repairs are tried from the
+cheapest on, and among those that make the gradients right the cheapest is proposed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from byhand.doctor.edits.base import Atom, Edit, substitute
+from byhand.doctor.edits.made import MadeEdits
+from byhand.doctor.edits.nodes import NodeEdits
+
+__all__ = ["Atom", "Edit", "Editor", "substitute"]
+
+
+class Editor(NodeEdits, MadeEdits):
+    """The edits of one expression."""
+
+    def cheap(self) -> Iterator[Edit]:
+        """Edits that use nothing but what the line already has, and other names in its place."""
+        seen_parents = self._parents()
+        for node in ast.walk(self.root):
+            if isinstance(node, ast.expr) and isinstance(
+                getattr(node, "ctx", ast.Load()), ast.Load
+            ):
+                yield from self._of_node(node, seen_parents)
+            if isinstance(node, ast.Call):
+                yield from self._of_call(node)

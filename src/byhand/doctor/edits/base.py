@@ -1,0 +1,184 @@
+"""What all edits share: an edit, what is in scope, and how a node is replaced."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from byhand.doctor import values
+
+
+@dataclass(frozen=True)
+class Edit:
+    """`new` in place of the node `old` of an expression.
+
+    kind    a finding's kind, or "" where the values have to tell
+    """
+
+    old: ast.AST
+    new: ast.expr
+    kind: str
+    cost: float
+
+
+@dataclass(frozen=True)
+class Atom:
+    """Something in scope that an expression could use: its text and its value."""
+
+    text: str
+    value: Any
+
+    @property
+    def node(self) -> ast.expr:
+        return ast.parse(self.text, mode="eval").body
+
+
+def substitute(root: ast.expr, old: ast.AST, new: ast.expr) -> ast.expr:
+    """A copy of `root` with `new` in place of `old`; all other nodes are shared."""
+
+    def rebuilt(node: Any) -> Any:
+        if node is old:
+            return new
+        if isinstance(node, list):
+            made = [rebuilt(n) for n in node]
+            return node if all(a is b for a, b in zip(made, node, strict=True)) else made
+        if not isinstance(node, ast.AST):
+            return node
+        changed = {}
+        for name, child in ast.iter_fields(node):
+            if isinstance(child, ast.AST | list):
+                made = rebuilt(child)
+                if made is not child:
+                    changed[name] = made
+        if not changed:
+            return node
+        fields = dict(ast.iter_fields(node)) | changed
+        return ast.copy_location(type(node)(**fields), node)
+
+    made: ast.expr = rebuilt(root)
+    return made
+
+
+def is_T(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in ("T", "mT")
+
+
+def transposed(node: ast.expr, tensor: bool = False) -> ast.expr:
+    if is_T(node):
+        return node.value  # type: ignore[attr-defined,no-any-return]
+    if (
+        isinstance(node, ast.Call)
+        and method(node) in ("t", "transpose")
+        and isinstance(node.func, ast.Attribute)
+    ):
+        if not isinstance(node.func.value, ast.Name) or node.func.value.id not in (
+            "np",
+            "numpy",
+            "torch",
+        ):
+            return node.func.value
+        if node.args:
+            return node.args[0]
+    return ast.Attribute(node, "T", ast.Load())
+
+
+def method(node: ast.AST) -> str:
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute):
+            return node.func.attr
+        if isinstance(node.func, ast.Name):
+            return node.func.id
+    return ""
+
+
+def number(value: Any) -> ast.expr:
+    if isinstance(value, int) and value < 0:
+        return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    return ast.Constant(value)
+
+
+def broadcasts(a: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(a, shape) == shape
+    except ValueError:
+        return False
+
+
+class Scoped:
+    """An expression where its scope is known."""
+
+    def __init__(
+        self,
+        root: ast.expr,
+        atoms: list[Atom],
+        value_of: Any,
+        functions: list[str],
+        np_name: str = "np",
+    ) -> None:
+        self.root = root
+        self.atoms = atoms
+        self.value_of = value_of  # node -> value, or raises
+        self.functions = functions
+        self.np = np_name
+        self.cached: dict[int, Any] = {}
+        self._keys: set[str] = set()
+
+    def value(self, node: ast.AST) -> Any:
+        if id(node) not in self.cached:
+            try:
+                self.cached[id(node)] = self.value_of(node)
+            except Exception:
+                self.cached[id(node)] = None
+        return self.cached[id(node)]
+
+    def shape(self, node: ast.AST) -> tuple[int, ...] | None:
+        v = self.value(node)
+        if isinstance(v, np.ndarray | int | float | np.number) or values.is_tensor(v):
+            return values.shape(v)
+        return None
+
+    def _parents(self) -> dict[int, ast.AST]:
+        found = {}
+        for node in ast.walk(self.root):
+            for child in ast.iter_child_nodes(node):
+                found[id(child)] = node
+        return found
+
+    def _is_function_position(self, node: ast.AST, parents: dict[int, ast.AST]) -> bool:
+        parent = parents.get(id(node))
+        return isinstance(parent, ast.Call) and parent.func is node
+
+    def _in_index(self, node: ast.AST, parents: dict[int, ast.AST]) -> bool:
+        at: ast.AST | None = node
+        while at is not None:
+            above = parents.get(id(at))
+            if isinstance(above, ast.Subscript) and above.slice is at:
+                return True
+            at = above
+        return False
+
+    @staticmethod
+    def _reduced(
+        node: ast.expr,
+        name: str,
+        axis: Any,
+        keep: bool,
+        axis_word: str = "axis",
+        keep_word: str = "keepdims",
+    ) -> ast.expr:
+        constant: ast.expr = (
+            ast.Tuple([ast.Constant(a) for a in axis], ast.Load())
+            if isinstance(axis, tuple)
+            else ast.Constant(axis)
+        )
+        keywords = [ast.keyword(axis_word, constant)]
+        if keep:
+            keywords.append(ast.keyword(keep_word, ast.Constant(True)))
+        return ast.Call(ast.Attribute(node, name, ast.Load()), [], keywords)
+
+    @staticmethod
+    def _call_method(node: ast.expr, name: str, *arguments: Any) -> ast.expr:
+        return ast.Call(ast.Attribute(node, name, ast.Load()), [number(a) for a in arguments], [])

@@ -1,0 +1,247 @@
+"""Which statements could be guilty, the likeliest first.
+
+A statement that makes gradients A and B wrong changes A and B when its value is nudged, and leaves
+the right ones alone. What it should have computed, and whether a value of a gradient's name is that
+gradient, is found by localise.py."""
+
+from __future__ import annotations
+
+import ast
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from byhand.doctor import localise, statements, values
+from byhand.doctor.edits import Atom, Editor
+from byhand.doctor.instrument import Instrumented, Site
+from byhand.doctor.judge import Judge, Verdict, changed
+from byhand.doctor.probing import nudge, nudgeable
+from byhand.doctor.subject import Outcome
+from byhand.doctor.trace import Scope, Visit, texts_of, trace
+
+SECONDS = 6.0
+
+
+@dataclass(eq=False)
+class Suspect:
+    """A statement of the backward, and the gradients that depend on it."""
+
+    visit: Visit
+    influence: frozenset[str] | None
+    scope: Scope
+    atoms: list[Atom] = field(default_factory=list)
+    target: localise.Target | None = None
+    innocent: bool = False
+    late: bool = False
+
+
+class Lineup:
+    """The suspects at one point, and what an expression of theirs could be made of."""
+
+    def __init__(self, module: Instrumented, judge: Judge, original: ast.Module) -> None:
+        self.module = module
+        self.judge = judge
+        self.original = original
+        self.deadline = time.perf_counter() + SECONDS
+        self.base: Verdict | None = None
+        self.base_outcome: Outcome | None = None
+        self.suspects: list[Suspect] = []
+        self.misshapen = False
+        self.np_name = next((n for n, v in module.namespace.items() if v is np), "np")
+
+    def look(self) -> None:
+        """Find the statements that could be guilty, the likeliest first."""
+        subject, state = self.judge.subject, self.judge.state
+        visits, raised = trace(subject, state)
+        self.raised = raised
+        self.base_outcome = None if raised else self.judge.outcome()
+        self.base = self.judge.verdict(self.base_outcome) if self.base_outcome else None
+        self.misshapen = self.base is not None and any(
+            c.wrong_shape for c in self.base.comparisons.values()
+        )
+        wrong = self.wrong()
+        forward: set[int] = set()
+        if subject.plan.backward is not None and not subject.plan.torch:
+            forward_visits, _ = trace(subject, state, backward=False)
+            forward = {
+                n
+                for n, v in forward_visits.items()
+                if visits.get(n) is not None and visits[n].count <= v.count
+            }
+        texts: dict[str, list[str]] = {}
+        suspects = []
+        for number, visit in visits.items():
+            site = visit.site
+            if number in forward:
+                continue
+            influence = None
+            if self.base_outcome is not None:
+                influence = self._influence(visit)
+                if influence is not None and (
+                    influence == frozenset({"\x00loss"}) or not (influence & wrong)
+                ):
+                    continue
+            if site.function not in texts:
+                texts[site.function] = texts_of(statements.definition(self.original, site.function))
+            suspects.append(
+                Suspect(visit, influence, Scope(self.module, visit, texts[site.function]))
+            )
+        right = self.base.right if self.base else frozenset()
+
+        def rank(s: Suspect) -> tuple[float, ...]:
+            if self.base_outcome is None:
+                last = max(v.order for v in visits.values())
+                return (0.0 if s.visit.failed else 1.0, float(last - s.visit.order))
+            if s.influence is None:
+                return (1.0, float(len(wrong)), float(s.visit.order))
+            return (
+                float(len(wrong - s.influence) + 2 * len(s.influence & right)),
+                0.0,
+                float(s.visit.order),
+            )
+
+        self.suspects = sorted(suspects, key=rank)
+        if self.base_outcome is not None:
+            self._aim(visits, wrong)
+
+    def _aim(self, visits: dict[int, Visit], wrong: frozenset[str]) -> None:
+        """Ask of each suspect what it should have computed, and drop those that no value helps."""
+        known = {s.visit.site.number for s in self.suspects}
+        forward = [v for n, v in visits.items() if n not in known]
+        innocent = localise.exonerated(
+            self.judge, visits, [s.visit for s in self.suspects], forward
+        )
+        # A mistake is at or before the first value that has gone wrong.
+        first_wrong = min(
+            (visits[n].order for n, v in innocent.items() if v == "wrong"), default=10**9
+        )
+        assert self.base_outcome is not None
+        for s in self.suspects:
+            s.innocent = innocent.get(s.visit.site.number) == "right"
+            s.late = s.visit.order > first_wrong
+            if time.perf_counter() < self.deadline - 0.7 * SECONDS:
+                s.target = localise.target(self.judge, s.visit, self.base_outcome, wrong)
+
+        def rank(s: Suspect) -> tuple[float, ...]:
+            if s.target is not None:
+                solves = float(len(s.target.solved))
+            elif s.influence is None:
+                solves = len(wrong) - 0.6
+            else:
+                solves = len(s.influence & wrong) - 0.5
+            return (float(s.innocent), float(s.late), float(only_names(s.visit.site)), -solves)
+
+        self.suspects = sorted(self.suspects, key=rank)
+
+    def wrong(self) -> frozenset[str]:
+        if self.base is None:
+            return frozenset()
+        return frozenset(c.name for c in self.judge.claims) - self.base.right
+
+    def _influence(self, visit: Visit) -> frozenset[str] | None:
+        """The claims that change with the statement's value; {"\\0loss"} where the loss does; None
+        where it has no value that can be nudged."""
+        if not visit.results or not any(nudgeable(r) for r in visit.results):
+            return None
+        rng = np.random.default_rng(5)
+        site = visit.site
+
+        def handler(there: dict[str, Any]) -> Any:
+            return nudge(self.module.evaluate(site.code, there), rng)
+
+        self.module.listen(site.number, handler)
+        try:
+            outcome = self.judge.subject.run(self.judge.state)
+        except Exception:
+            return None
+        finally:
+            self.module.quiet()
+        assert self.base_outcome is not None
+        if abs(outcome.loss - self.base_outcome.loss) > 1e-9 * max(
+            1.0, abs(self.base_outcome.loss)
+        ):
+            return frozenset({"\x00loss"})
+        return changed(self.base_outcome, outcome, self.judge.claims)
+
+    def all_claims(self) -> frozenset[str]:
+        return frozenset(c.name for c in self.judge.claims)
+
+    def late(self) -> bool:
+        return time.perf_counter() > self.deadline
+
+    def editor(self, s: Suspect) -> Editor:
+        if not s.atoms:
+            s.atoms = s.scope.atoms()
+        return Editor(
+            s.visit.site.expression, s.atoms, s.scope.value_of, self._functions(s), self.np_name
+        )
+
+    def _functions(self, s: Suspect) -> list[str]:
+        found = [
+            n
+            for n, v in self.module.namespace.items()
+            if callable(v)
+            and getattr(getattr(v, "__code__", None), "co_filename", "") == self.module.path
+            and n != "example"
+        ]
+        owner = s.scope.there.get("self")
+        if owner is not None:
+            found += [
+                f"self.{n}"
+                for n, v in vars(type(owner)).items()
+                if callable(v) and not n.startswith("__")
+            ]
+        return found
+
+    def derived(self, s: Suspect) -> list[Atom]:
+        """What is often made of an activation: its derivative, its mask, its complement."""
+        found = []
+        for atom in s.atoms:
+            shape = values.shape(atom.value)
+            kind = getattr(getattr(atom.value, "dtype", None), "kind", "f")
+            if not shape:
+                if isinstance(atom.value, float) and 0 < atom.value < 1:
+                    found.append((f"(1 - {atom.text})", atom))
+                if isinstance(atom.value, int) and atom.value > 1:
+                    found.append((f"{self.np_name}.sqrt({atom.text})", atom))
+                continue
+            if kind == "b" or (values.is_tensor(atom.value) and not atom.value.is_floating_point()):
+                continue
+            if "[" in atom.text and len(found) > 60:
+                continue
+            t = atom.text
+            found += [
+                (f"(1 - {t} ** 2)", atom),
+                (f"({t} * (1 - {t}))", atom),
+                (f"({t} > 0)", atom),
+                (f"(1 - {t})", atom),
+            ]
+            if not values.is_tensor(atom.value):
+                found += [(f"{self.np_name}.exp({t})", atom)]
+                for f in self._functions(s):
+                    if not f.startswith("self.") and _unary(self.module.namespace.get(f)):
+                        found.append((f"{f}({t})", atom))
+        made = []
+        for text, _ in found[:150]:
+            try:
+                value = s.scope.value_of(ast.parse(text, mode="eval").body)
+            except Exception:
+                continue
+            if values.shape(value) or values.is_number(value):
+                made.append(Atom(text, value))
+        return made
+
+
+def only_names(site: Site) -> bool:
+    """return dx, dW, db: what is wrong there was wrong before."""
+    if not isinstance(site.statement, ast.Return):
+        return False
+    inner = (ast.Name, ast.Tuple, ast.Dict, ast.Constant, ast.Load, ast.List, ast.Attribute)
+    return all(isinstance(n, inner) for n in ast.walk(site.expression))
+
+
+def _unary(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_argcount == 1
