@@ -141,7 +141,8 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str]) -> list[Claim
             near = _common(name, texts[path])
             prefer = {"inputs": 0.3, "owner": 0.2, "world": 0.1}[path[0]]
             strength = like + 1.5 * same + near + prefer + 6 * fits
-            ranked.append((strength, -order, -place, name, path, like >= 7, fits))
+            strong = like >= 7 or (like >= 3 and names.looks_like_gradient(label.split(".")[-1]))
+            ranked.append((strength, -order, -place, name, path, strong, fits))
     ranked.sort(key=lambda r: (-r[0], -r[1], -r[2]))
     named = any(strong for *_, strong, _ in ranked)
     for _, _, _, name, path, strong, fits in ranked:
@@ -150,8 +151,56 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str]) -> list[Claim
         if strong or fits or not (named or subject.plan.backward is None):
             found.append(Claim(name, path))
             taken.add(path)
+    _siblings(found, outcome, {texts[p]: p for p in pool if p not in taken})
     order_of = list(outcome.gradients)
     return sorted(found, key=lambda c: order_of.index(c.name))
+
+
+def _siblings(found: list[Claim], outcome: Outcome, free: dict[str, Path]) -> None:
+    """nabla_w.0 belongs to weights.0 where nabla_w.1 belongs to weights.1, whatever its shape."""
+    lists = {
+        c.label.rpartition(".")[0]: c.variable.rpartition(".")[0]
+        for c in found
+        if c.label.rpartition(".")[2] == c.variable.rpartition(".")[2]
+    }
+    claimed = {c.name for c in found}
+    for name in outcome.gradients:
+        base, dot, last = name.rpartition(".")
+        path = free.get(f"{lists.get(base)}.{last}")
+        if dot and name not in claimed and path is not None:
+            found.append(Claim(name, path))
+
+
+def widened(subject: Subject, claims: list[Claim], state: State) -> State | None:
+    """The state with three examples where it has one: a batch of 1 hides a missing sum or mean.
+
+    Which arrays hold examples is found by trying: the unclaimed ones, with the claimed ones that
+    are needed beside them."""
+    single = [
+        k for k, v in state.inputs.items() if isinstance(v, np.ndarray) and v.shape[:1] == (1,)
+    ]
+    claimed = {c.of[1] for c in claims if c.of[0] == "inputs" and len(c.of) == 2}
+    rng = np.random.default_rng(4)
+    data = [k for k in single if k not in claimed]
+    for chosen in ([*data], [*data, *single[:1]], single):
+        if not chosen:
+            continue
+        wide = state.copy()
+        for name in chosen:
+            value = wide.inputs[name]
+            spread = 0.5 * rng.normal(size=(3, *value.shape[1:])) if value.dtype.kind == "f" else 0
+            wide.inputs[name] = np.repeat(value, 3, axis=0) + spread
+        try:
+            outcome = subject.run(wide)
+        except Exception:
+            continue
+        fits = all(
+            values.shape(outcome.gradients.get(c.name)) == values.shape(wide.get(c.of))
+            for c in claims
+        )
+        if fits and math.isfinite(outcome.loss):
+            return wide
+    return None
 
 
 def _echo(name: str, variable: str, path: Path, gradient: Any, subject: Subject) -> bool:

@@ -132,13 +132,20 @@ def settle(
     """The likeliest plan that runs and whose results are gradients of something."""
     raised: tuple[float, Subject, Exception] | None = None
     best: tuple[float, Subject, Outcome, list[Claim]] | None = None
+    plain = 0.0
     for score, plan in find.plans(module, given, name):
         if best is not None and score < best[0] - 4.5:
             break
+        subject = None
         try:
             subject = find.build(module, plan, given)
             subject.loss(subject.start)
-        except (CannotBind, Exception):
+        except CannotBind:
+            continue
+        except Exception as error:
+            # One function does both, so what is raised may come from its backward.
+            if subject is not None and plan.backward is None and _of_shapes(error):
+                raised = raised or (score, subject, error)
             continue
         try:
             outcome = subject.run(subject.start)
@@ -156,11 +163,16 @@ def settle(
         worth = score + 0.3 * min(3, len(found)) + 2.5 * (right > 0) + 1.0 * right / len(found)
         if best is None or worth > best[0]:
             best = (worth, subject, outcome, found)
-    if best is not None and (raised is None or raised[0] < best[0] + 0.5):
+            plain = score
+    if best is not None and (raised is None or raised[0] < plain + 0.5):
         return best[1:]
     if raised is not None:
         return raised[1], raised[2], []
     return None
+
+
+def _of_shapes(error: Exception) -> bool:
+    return isinstance(error, ValueError | IndexError)
 
 
 __all__ = ["Comparison", "Finding", "GradientVerdict", "Point", "State", "check_file"]

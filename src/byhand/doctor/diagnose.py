@@ -58,6 +58,9 @@ def _judges(subject: Subject, claims: list[Claim], more: list[dict[str, Any]]) -
             continue
     near = certify.nudged(subject, claims, states[-1], 1)
     points: list[State] = [states[0]] + ([near] if near is not None else states[1:])
+    wide = certify.widened(subject, claims, points[-1])
+    if wide is not None:
+        points.append(wide)
     found = []
     for state in points:
         try:
