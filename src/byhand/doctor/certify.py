@@ -182,13 +182,14 @@ def widened(subject: Subject, claims: list[Claim], state: State) -> State | None
     claimed = {c.of[1] for c in claims if c.of[0] == "inputs" and len(c.of) == 2}
     rng = np.random.default_rng(4)
     data = [k for k in single if k not in claimed]
-    for chosen in ([*data], [*data, *single[:1]], single):
+    for chosen in (data, list(dict.fromkeys([*data, *single[:1]])), single):
         if not chosen:
             continue
         wide = state.copy()
         for name in chosen:
             value = wide.inputs[name]
-            spread = 0.5 * rng.normal(size=(3, *value.shape[1:])) if value.dtype.kind == "f" else 0
+            plain = value.dtype.kind != "f" or bool(np.isin(value, (0, 1)).all())  # labels, masks
+            spread = 0 if plain else 0.5 * rng.normal(size=(3, *value.shape[1:]))
             wide.inputs[name] = np.repeat(value, 3, axis=0) + spread
         try:
             outcome = subject.run(wide)
