@@ -21,7 +21,7 @@ class Finding:
     column, end_column   the faulty part of the line, counted from 0; the whole line where it is
                          not known more closely
     gradient             the first gradient that it makes wrong, by its name in the program
-    kind                 from the list in docs/doctor.md
+    kind                 such as "sign" or "missing-transpose"; explain.py has them all
     alternatives         other repairs that are right at every probe point
     """
 
