@@ -13,36 +13,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks/doctor"))
 import validate
 from _corpus import CorpusError, Program, load
 
+from .square import SHEET, SOURCE
+
 ROOTS = {name: validate.ROOT.with_name(name) for name in ("programs", "holdout")}
 STYLES = ["dictionary", "function", "klass", "lists", "loops", "pair", "torch"]
-
-SOURCE = """\
-def forward(x, w):
-    z = w * x
-    return (z * z).sum(), (x, z)
-
-
-def backward(cache):
-    x, z = cache
-    dz = 2 * z
-    dw = (dz * x).sum()
-    return dw
-
-
-def example(rng):
-    return {"x": rng.normal(size=5), "w": rng.normal()}
-"""
-SHEET = """\
-call = '''
-loss, cache = m.forward(**inputs)
-grads = {"w": m.backward(cache)}
-'''
-
-[[mistake]]
-id = "half"
-kind = "scale"
-edits = [{ old = "    dz = 2 * z", new = "    dz = z" }]
-"""
 
 
 @pytest.fixture

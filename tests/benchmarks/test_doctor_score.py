@@ -21,33 +21,8 @@ from _workers import THREADS, TimeLimitError, Worker, WorkerError
 
 from byhand.doctor.report import Finding, Fix, Report
 
-SOURCE = """\
-def forward(x, w):
-    z = w * x
-    return (z * z).sum(), (x, z)
+from .square import SHEET, SOURCE
 
-
-def backward(cache):
-    x, z = cache
-    dz = 2 * z
-    dw = (dz * x).sum()
-    return dw
-
-
-def example(rng):
-    return {"x": rng.normal(size=5), "w": rng.normal()}
-"""
-SHEET = """\
-call = '''
-loss, cache = m.forward(**inputs)
-grads = {"w": m.backward(cache)}
-'''
-
-[[mistake]]
-id = "half"
-kind = "scale"
-edits = [{ old = "    dz = 2 * z", new = "    dz = z" }]
-"""
 HALF = Mistake("half", "scale", (Edit("    dz = 2 * z", "    dz = z"),))
 SUM = Mistake("sum", "missing-factor", (Edit("    dw = (dz * x).sum()", "    dw = dz.sum()"),))
 BOTH = Mistake("both", "scale", HALF.edits + SUM.edits, double=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,12 +54,6 @@ class Comparison:
     wrong_shape: bool = False
 
 
-@dataclass
-class Certificate:
-    claims: list[Claim]
-    points: list[Point] = field(default_factory=list)
-
-
 def variables(subject: Subject) -> list[Path]:
     """Everything real that the loss may depend on."""
     start = subject.start
@@ -106,7 +100,7 @@ class Slopes:
         return self.known[path]
 
 
-def claims(subject: Subject, outcome: Outcome, of: dict[str, str]) -> list[Claim]:
+def claims(subject: Subject, outcome: Outcome, of: dict[str, str], slopes: Slopes) -> list[Claim]:
     """Which gradient belongs to which variable.
 
     By name where names speak; a gradient that fits a variable by its numbers is believed before
@@ -114,7 +108,6 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str]) -> list[Claim
     pool = variables(subject)
     shapes = {path: values.shape(subject.start.get(path)) for path in pool}
     texts = {path: values.named(path[1:]) for path in pool}
-    slopes = Slopes(subject)
     found: list[Claim] = []
     taken: set[Path] = set()
     ranked = []
@@ -266,14 +259,14 @@ def compare(claim: Claim, gradient: Any, point: Point) -> Comparison:
     good = difference <= tolerance
     # Any choice of a sub-gradient will do, and where kinks meet it may lie outside of the two
     # one-sided slopes: an element at a kink is left to the other points.
-    at_kink = slope.kinks
+    chosen = slope.kinks & ~good
     kink = None
-    if bool((slope.kinks & ~good & at_kink).any()):
-        first = int(slope.elements[int(np.argmax(slope.kinks & ~good & at_kink))])
+    if chosen.any():
+        first = int(slope.elements[int(np.argmax(chosen))])
         kink = tuple(int(i) for i in np.unravel_index(first, shape)) if shape else ()
-    right = bool((good | at_kink).all())
+    right = bool((good | slope.kinks).all())
     norm = max(float(np.linalg.norm(slope.value)), float(np.linalg.norm(got)))
-    error = float(np.linalg.norm((got - slope.value)[~at_kink])) / norm if norm > 0 else 0.0
+    error = float(np.linalg.norm((got - slope.value)[~slope.kinks])) / norm if norm > 0 else 0.0
     return Comparison(right, error if math.isfinite(error) else math.inf, kink)
 
 
@@ -289,7 +282,7 @@ def nudged(subject: Subject, found: list[Claim], state: State, seed: int) -> Sta
                 continue
             spread = float(array.std()) or float(np.abs(array).max(initial=0)) or 1.0
             moved.put(
-                claim.of, oracle._like(at, array + size * spread * rng.normal(size=array.shape))
+                claim.of, oracle.like(at, array + size * spread * rng.normal(size=array.shape))
             )
         for path, value in values.leaves(moved.inputs):
             if values.is_number(value) and value == 0:

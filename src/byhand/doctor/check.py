@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from byhand.doctor import certify, find, loading, shape_annotations, values
-from byhand.doctor.certify import Claim, Comparison, Point
+from byhand.doctor.certify import Claim
+from byhand.doctor.diagnose import diagnose
 from byhand.doctor.instrument import Instrumented
-from byhand.doctor.report import Finding, GradientVerdict, Report
+from byhand.doctor.report import Report
 from byhand.doctor.results import CannotBind
-from byhand.doctor.subject import Outcome, State, Subject
+from byhand.doctor.subject import Outcome, Subject
 from byhand.errors import InputError
-
-POINTS = 2
 
 
 def check_file(
@@ -82,8 +81,6 @@ def _check(
     if case is None:
         raise find.refuse(module, name)
     subject, outcome, found = case
-    from byhand.doctor.diagnose import diagnose
-
     return diagnose(module, text, target, subject, outcome, found, _more(module, inputs, seed))
 
 
@@ -155,11 +152,11 @@ def settle(
             if plan.backward is not None and (raised is None or score > raised[0]):
                 raised = (score, subject, error)
             continue
-        found = certify.claims(subject, outcome, of)
+        slopes = certify.Slopes(subject)
+        found = certify.claims(subject, outcome, of, slopes)
         if not found:
             continue
-        fit = certify.Slopes(subject)
-        right = sum(fit.fits(c.of, outcome.gradients[c.name]) for c in found)
+        right = sum(slopes.fits(c.of, outcome.gradients[c.name]) for c in found)
         worth = score + 0.3 * min(3, len(found)) + 2.5 * (right > 0) + 1.0 * right / len(found)
         if best is None or worth > best[0]:
             best = (worth, subject, outcome, found)
@@ -173,6 +170,3 @@ def settle(
 
 def _of_shapes(error: Exception) -> bool:
     return isinstance(error, ValueError | IndexError)
-
-
-__all__ = ["Comparison", "Finding", "GradientVerdict", "Point", "State", "check_file"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from typing import Any
 
 from byhand.doctor import certify, explain, render
-from byhand.doctor.certify import Claim, Point
-from byhand.doctor.instrument import Instrumented
+from byhand.doctor.certify import Claim
+from byhand.doctor.find import build
+from byhand.doctor.instrument import Instrumented, compiled
 from byhand.doctor.judge import Judge, Verdict
 from byhand.doctor.repair import Repair, Search
 from byhand.doctor.report import Finding, GradientVerdict, Report
+from byhand.doctor.statements import Change
 from byhand.doctor.subject import Outcome, State, Subject
 
 MOST_MISTAKES = 3
@@ -27,7 +30,7 @@ def diagnose(
 ) -> Report:
     """Certify, and where something is wrong find out what."""
     if isinstance(outcome, Exception):
-        return _shapes(module, text, target, subject, outcome, more)
+        return _shapes(module, text, target, subject, outcome)
     judges = _judges(subject, claims, more)
     if not judges:
         return Report(
@@ -39,8 +42,8 @@ def diagnose(
         return Report(target, "right", tuple(gradients))
     bad = next((j for j, v in verdicts if v is None or len(v.right) < len(claims)), judges[0])
     others = [j for j in judges if j is not bad]
-    findings, solved = _search(module, text, bad, others)
-    gradients = _inherit(gradients, findings, solved)
+    findings = _search(module, text, bad, others)
+    gradients = _inherit(gradients, findings)
     return Report(
         target, "wrong", tuple(gradients), tuple(findings), source=tuple(text.splitlines())
     )
@@ -51,8 +54,6 @@ def _judges(subject: Subject, claims: list[Claim], more: list[dict[str, Any]]) -
     states: list[State] = [subject.start]
     for inputs in more[:1]:
         try:
-            from byhand.doctor.find import build
-
             states.append(build(subject.module, subject.plan, inputs).start)
         except Exception:
             continue
@@ -91,15 +92,11 @@ def _verdict_of(claim: Claim, verdicts: list[tuple[Judge, Verdict | None]]) -> G
     )
 
 
-def _search(
-    module: Instrumented, text: str, judge: Judge, others: list[Judge]
-) -> tuple[list[Finding], list[frozenset[str]]]:
+def _search(module: Instrumented, text: str, judge: Judge, others: list[Judge]) -> list[Finding]:
     """One mistake after the other: each repair stays in place while the next is looked for."""
     original = ast.parse(text)
     source = render.Source(text)
     findings: list[Finding] = []
-    solved: list[frozenset[str]] = []
-    before: frozenset[str] = frozenset()
     kept = Kept(module)
     try:
         for _ in range(MOST_MISTAKES):
@@ -111,18 +108,16 @@ def _search(
                     guess = explain.unexplained(source, search)
                     if guess is not None:
                         findings.append(guess)
-                        solved.append(search.wrong())
                 break
             best = repairs[0]
             alternatives = [r for r in repairs[1:] if r.right == best.right][:4]
             findings.append(explain.finding(source, search, best, before, alternatives))
-            solved.append(best.right - before)
             if best.right >= search.all_claims():
                 break
             kept.put(best)
     finally:
         kept.restore()
-    return findings, solved
+    return findings
 
 
 class Kept:
@@ -130,23 +125,20 @@ class Kept:
 
     def __init__(self, module: Instrumented) -> None:
         self.module = module
-        self.handlers: dict[int, Any] = {}
         self.codes: list[tuple[str, Any]] = []
 
     def put(self, repair: Repair) -> None:
-        if repair.change is not None:
-            code = self.module.install(repair.function, repair.change.definition)
+        site = repair.site
+        if isinstance(repair.change, Change):
+            code = self.module.install(site.function, repair.change.definition)
             if code is not None:
-                self.codes.append((repair.function, code))
+                self.codes.append((site.function, code))
             return
-        assert repair.site is not None
         assert repair.expression is not None
-        from byhand.doctor.instrument import compiled
-
-        repair.site.expression = repair.expression
-        repair.site.code = compiled(repair.expression)
-        code = repair.site.code
-        self.module.always[repair.site.number] = lambda there: self.module.evaluate(code, there)
+        site.expression = repair.expression
+        site.code = compiled(repair.expression)
+        code = site.code
+        self.module.always[site.number] = lambda there: self.module.evaluate(code, there)
         self.module.quiet()
 
     def restore(self) -> None:
@@ -158,12 +150,8 @@ class Kept:
         self.module.quiet()
 
 
-def _inherit(
-    gradients: list[GradientVerdict], findings: list[Finding], solved: list[frozenset[str]]
-) -> list[GradientVerdict]:
+def _inherit(gradients: list[GradientVerdict], findings: list[Finding]) -> list[GradientVerdict]:
     """Wrong first: the gradient nearest to a mistake; the others inherit it."""
-    import dataclasses
-
     first = {f.gradient for f in findings}
     found = []
     for g in gradients:
@@ -178,10 +166,9 @@ def _shapes(
     target: str,
     subject: Subject,
     error: Exception,
-    more: list[dict[str, Any]],
 ) -> Report:
     judge = Judge(subject, subject.start, [], None)
-    findings, _ = _search(module, text, judge, [])
+    findings = _search(module, text, judge, [])
     if subject.guessed and not any(f.fix for f in findings):
         # Most likely it was called with the wrong thing.
         reason = (
@@ -194,6 +181,3 @@ def _shapes(
     return Report(
         target, "shape", tuple(claims), tuple(findings), reason, source=tuple(text.splitlines())
     )
-
-
-__all__ = ["Point", "diagnose"]

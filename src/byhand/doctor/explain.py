@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from byhand.doctor import render
+from byhand.doctor.edits import Edit
 from byhand.doctor.render import Source
 from byhand.doctor.repair import Repair
 from byhand.doctor.report import Finding
@@ -41,9 +42,9 @@ def finding(
 ) -> Finding:
     """A verified repair as a finding; `before` names the claims that were right without it."""
     fix, place = render.fix(source, best)
-    others = tuple(f for f in (render.fix(source, r)[0] for r in alternatives) if f is not None)
+    others = tuple(render.fix(source, r)[0] for r in alternatives)
     mended = [c for c in search.judge.claims if c.name in best.right - before]
-    kind = best.kind or "unexplained"
+    kind = best.change.kind or "unexplained"
     return Finding(
         place.line,
         place.column,
@@ -58,11 +59,11 @@ def finding(
 
 def _message(source: Source, best: Repair, kind: str) -> str:
     saying = _SAYINGS.get(kind, "This is not the derivative: {new} instead of {old}.")
-    if best.edit is None:
+    edit = best.change
+    if not isinstance(edit, Edit):
         return saying.format(old="this line", new="the corrected line")
-    at_node = hasattr(best.edit.old, "lineno")
-    old = source.segment(best.edit.old) if at_node else ast.unparse(best.edit.old)
-    return saying.format(old=_short(old), new=_short(ast.unparse(best.edit.new)))
+    old = source.segment(edit.old) if hasattr(edit.old, "lineno") else ast.unparse(edit.old)
+    return saying.format(old=_short(old), new=_short(ast.unparse(edit.new)))
 
 
 def _short(text: str) -> str:

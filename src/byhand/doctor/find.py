@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from byhand.doctor import binding, names, results
+import numpy as np
+
+from byhand.doctor import binding, names, results, values
 from byhand.doctor.instrument import Instrumented
-from byhand.doctor.results import CannotBind
 from byhand.doctor.subject import Plan, State, Subject
 from byhand.errors import InputError
 
@@ -91,9 +92,7 @@ def _of_functions(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tupl
         for b in found:
             if b == f:
                 continue
-            backwardness = bool(names.BACKWARD.search(b)) - 0.5 * (
-                bool(names.FORWARD.search(b)) and not names.BACKWARD.search(b)
-            )
+            backwardness = _backwardness(b)
             if backwardness <= 0 and not _returns_gradients(definitions.get(b)):
                 if len(found) > 8:
                     continue
@@ -111,13 +110,25 @@ def _of_functions(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tupl
                 - 1.5 * (b in calls[f])
             )
             yield score, Plan(f, b)
-            for loss in found:
-                if (
-                    loss not in (f, b)
-                    and names.LOSS.search(loss)
-                    and not names.BACKWARD.search(loss)
-                ):
-                    yield score - 0.3, Plan(f, b, loss=loss)
+            for loss in _losses(found, f, b):
+                yield score - 0.3, Plan(f, b, loss=loss)
+
+
+def _backwardness(name: str) -> float:
+    if names.BACKWARD.search(name):
+        return 1.0
+    return -0.5 if names.FORWARD.search(name) else 0.0
+
+
+def _losses(there: Iterable[str], forward: str, backward: str) -> list[str]:
+    """The functions that by their names turn an output into a loss."""
+    return [
+        name
+        for name in there
+        if name not in (forward, backward)
+        and names.LOSS.search(name)
+        and not names.BACKWARD.search(name)
+    ]
 
 
 def _returns_gradients(definition: ast.FunctionDef | None) -> bool:
@@ -168,9 +179,7 @@ def _of_classes(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[
                 yield base - 0.8, Plan(f, None, owner_class=name)
             yield base - 3, Plan(f, None, owner_class=name)
             for b in own:
-                backwardness = bool(names.BACKWARD.search(b)) - 0.5 * (
-                    bool(names.FORWARD.search(b)) and not names.BACKWARD.search(b)
-                )
+                backwardness = _backwardness(b)
                 if b == f or (backwardness <= 0 and len(own) > 4):
                     continue
                 wanted = _required(cls, b)
@@ -182,13 +191,8 @@ def _of_classes(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[
                     - (b in _calls(definition)) * 1.5
                 )
                 yield score, Plan(f, b, owner_class=name)
-                for loss in own:
-                    if (
-                        loss not in (f, b)
-                        and names.LOSS.search(loss)
-                        and not names.BACKWARD.search(loss)
-                    ):
-                        yield score - 0.3, Plan(f, b, loss=loss, owner_class=name)
+                for loss in _losses(own, f, b):
+                    yield score - 0.3, Plan(f, b, loss=loss, owner_class=name)
 
 
 def _required(cls: type, name: str) -> int:
@@ -215,8 +219,6 @@ def build(module: Instrumented, plan: Plan, inputs: dict[str, Any]) -> Subject:
 
     Raises      CannotBind, and whatever the user's constructor raises
     """
-    import numpy as np
-
     world = world_of(module)
     if plan.torch:
         flat = inputs.get("forward", inputs)
@@ -227,18 +229,12 @@ def build(module: Instrumented, plan: Plan, inputs: dict[str, Any]) -> Subject:
     init = inputs.get("init", {})
     forward = inputs.get("forward", {} if "init" in inputs else inputs)
     np.random.seed(20)
-    from byhand.doctor import values
-
     owner = cls(**values.fresh(init))
     return Subject(module, plan, State(dict(forward), owner, world))
 
 
 def world_of(module: Instrumented) -> dict[str, Any]:
     """The module's own data that its functions may read or change."""
-    import numpy as np
-
-    from byhand.doctor import values
-
     found = {}
     for name, value in module.namespace.items():
         if name.startswith("__") or callable(value) or inspect.ismodule(value):
@@ -262,6 +258,3 @@ def refuse(module: Instrumented, name: str | None) -> InputError:
         "affine_backward) or say which with FILE.py::NAME; the file has "
         f"{', '.join(there) or 'no function'}"
     )
-
-
-__all__ = ["CannotBind", "build", "plans", "refuse"]

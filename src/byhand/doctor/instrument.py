@@ -46,10 +46,6 @@ class Site:
     expression: ast.expr
     code: CodeType
 
-    @property
-    def line(self) -> int:
-        return self.statement.lineno
-
 
 class _Tapper(ast.NodeTransformer):
     """Puts a tap into every statement of the functions of a module."""
@@ -134,12 +130,12 @@ def _tapped(number: int, value: ast.expr) -> ast.expr:
     )
 
 
-def compiled(expression: ast.expr, filename: str = "<repair>") -> CodeType:
+def compiled(expression: ast.expr) -> CodeType:
     """An expression ready to be evaluated, in double precision."""
     tree = ast.Expression(expression)
     if any(_is_single(node) for node in ast.walk(expression)):
         tree = in_double(copy.deepcopy(tree))
-    return compile(ast.fix_missing_locations(tree), filename, "eval")
+    return compile(ast.fix_missing_locations(tree), "<repair>", "eval")
 
 
 _SINGLE = ("float32", "float16", "single", "half")
@@ -204,20 +200,15 @@ class Instrumented:
         """The value of an expression where a tap is."""
         return eval(code, {**self.namespace, **there})
 
-    def definition(self, name: str) -> ast.FunctionDef:
-        """The tapped definition of a function or a method."""
-        return _definition(self.tree, name)
-
     def install(self, name: str, definition: ast.FunctionDef) -> CodeType | None:
         """Let the function run this definition instead; returns its code until now."""
         function = self.function(name)
         if function is None:
             return None
-        module = ast.Module([ast.fix_missing_locations(definition)], [])
         scratch: dict[str, Any] = {}
-        bare = in_double(copy.deepcopy(definition))
+        bare = in_double(copy.deepcopy(ast.fix_missing_locations(definition)))
         bare.decorator_list = []
-        module.body = [bare]
+        module = ast.Module([bare], [])
         exec(compile(module, self.path, "exec"), {**self.namespace}, scratch)
         new = scratch[definition.name].__code__
         if new.co_freevars != function.__code__.co_freevars:
@@ -239,16 +230,33 @@ class Instrumented:
         return found if isinstance(found, FunctionType) else None
 
 
-def _definition(tree: ast.Module, name: str) -> ast.FunctionDef:
+def definition(tree: ast.Module, name: str) -> ast.FunctionDef:
+    """A function or a method by its name.
+
+    Raises      IndexError where there is none, AssertionError where it is a class
+    """
     body: list[ast.stmt] = tree.body
-    found: ast.stmt | None = None
+    found: Any = None
     for part in name.split("."):
-        found = [
-            s for s in body if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part
-        ][-1]
+        inside = [
+            s
+            for s in _flat(body)
+            if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part
+        ]
+        found = inside[-1]
         body = found.body
     assert isinstance(found, ast.FunctionDef)
     return found
+
+
+def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for s in body:
+        yield s
+        if isinstance(s, ast.If | ast.Try):
+            yield from _flat(s.body)
+            yield from _flat(getattr(s, "orelse", []))
+            for h in getattr(s, "handlers", []):
+                yield from _flat(h.body)
 
 
 def instrument(text: str, path: str, skip: frozenset[str] = frozenset({"example"})) -> Instrumented:
@@ -267,10 +275,3 @@ def instrument(text: str, path: str, skip: frozenset[str] = frozenset({"example"
 
 def _defines(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.If | ast.Try)
-
-
-def walk_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    for statement in body:
-        yield statement
-        for name in ("body", "orelse", "finalbody"):
-            yield from walk_statements(getattr(statement, name, []))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.doctor import certify
+from byhand.doctor import certify, values
 from byhand.doctor.certify import Claim, Comparison, Point
 from byhand.doctor.subject import Outcome, State, Subject
 
@@ -18,7 +18,6 @@ class Verdict:
 
     right: frozenset[str]
     comparisons: dict[str, Comparison]
-    loss: float
 
 
 class Judge:
@@ -34,10 +33,8 @@ class Judge:
         self.state = state
         self.claims = claims
         self.point = point
-        self.runs = 0
 
     def outcome(self) -> Outcome | None:
-        self.runs += 1
         try:
             return self.subject.run(self.state)
         except Exception:
@@ -45,7 +42,7 @@ class Judge:
 
     def verdict(self, outcome: Outcome) -> Verdict | None:
         if self.point is None:
-            self.claims = certify.claims(self.subject, outcome, {})
+            self.claims = certify.claims(self.subject, outcome, {}, certify.Slopes(self.subject))
             if not self.claims:
                 return None
             self.point = certify.measure(self.subject, self.state, self.claims, 0.6)
@@ -62,7 +59,7 @@ class Judge:
                 else certify.compare(claim, gradient, self.point)
             )
         right = frozenset(name for name, c in found.items() if c.right)
-        return Verdict(right, found, outcome.loss)
+        return Verdict(right, found)
 
     def judge(self) -> Verdict | None:
         outcome = self.outcome()
@@ -80,8 +77,6 @@ def changed(a: Outcome, b: Outcome, claims: list[Claim]) -> frozenset[str]:
 
 
 def _differs(x: Any, y: Any) -> bool:
-    from byhand.doctor import values
-
     p, q = values.as_array(x), values.as_array(y)
     if p is None or q is None:
         return p is not q

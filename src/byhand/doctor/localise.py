@@ -142,19 +142,14 @@ def _run_with(judge: Judge, visit: Visit, value: np.ndarray) -> Outcome | None:
         module.quiet()
 
 
-def exonerated(
-    judge: Judge, visits: dict[int, Visit], suspects: list[Visit], forward: list[Visit]
-) -> dict[int, str]:
+def exonerated(judge: Judge, suspects: list[Visit], forward: list[Visit]) -> dict[int, str]:
     """Of statements whose value has a gradient's name: "right" where the value is that gradient,
     "scaled" where it is up to a factor, which may be put in later, and "wrong"."""
     assigned: dict[str, Visit] = {}
     for visit in forward:
         name = _target_name(visit.site.statement)
         if name and visit.results and values.is_real(visit.results[0]):
-            if name in assigned:
-                assigned[name] = visit  # the last assignment is what others read
-            else:
-                assigned[name] = visit
+            assigned[name] = visit  # the last assignment is what others read
     found: dict[int, str] = {}
     for visit in suspects:
         name = _target_name(visit.site.statement)

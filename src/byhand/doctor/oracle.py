@@ -1,7 +1,7 @@
 """The true gradients, by central differences of the user's own forward, with error bars.
 
 Two step sizes tell how far a difference can be trusted; where the two sides of a point disagree
-there is a kink, and anything between the one-sided slopes is accepted."""
+there is a kink."""
 
 from __future__ import annotations
 
@@ -20,17 +20,12 @@ STEP = 1e-5
 
 @dataclass
 class Slope:
-    """∂L/∂(elements) of one variable: `value` within `bar`; at kinks from `low` to `high`."""
+    """∂L/∂(elements) of one variable: `value` within `bar`, where there is no kink."""
 
     elements: np.ndarray
     value: np.ndarray
     bar: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def kinks(self) -> np.ndarray:
-        return self.low < self.high
+    kinks: np.ndarray
 
 
 class Nudger:
@@ -44,7 +39,7 @@ class Nudger:
         self.base = _array(self.at)
 
     def loss(self, array: np.ndarray) -> float:
-        self.state.put(self.path, _like(self.at, array))
+        self.state.put(self.path, like(self.at, array))
         try:
             return self.subject.loss(self.state)
         finally:
@@ -71,7 +66,7 @@ def _array(value: Any) -> np.ndarray:
     return found
 
 
-def _like(original: Any, array: np.ndarray) -> Any:
+def like(original: Any, array: np.ndarray) -> Any:
     if values.is_tensor(original):
         import torch
 
@@ -87,18 +82,19 @@ def slopes(subject: Subject, state: State, path: Path, elements: np.ndarray) -> 
     """Central differences with respect to the given elements of a variable."""
     nudger = Nudger(subject, state, path)
     n = len(elements)
-    value, bar, low, high = np.zeros(n), np.zeros(n), np.full(n, np.inf), np.full(n, -np.inf)
+    value, bar, kinks = np.zeros(n), np.zeros(n), np.zeros(n, bool)
     middle = nudger.loss(nudger.base)
     noise = nudger.noise(middle)
     step = STEP if noise < 1e-10 else min(1e-2, 3 * noise ** (1 / 3))
     for k, element in enumerate(elements):
-        value[k], bar[k], low[k], high[k] = _slope(nudger, int(element), step, middle, noise)
-    return Slope(elements, value, bar, low, high)
+        value[k], bar[k], kinks[k] = _slope(nudger, int(element), step, middle, noise)
+    return Slope(elements, value, bar, kinks)
 
 
 def _slope(
     nudger: Nudger, element: int, step: float, middle: float, noise: float
-) -> tuple[float, float, float, float]:
+) -> tuple[float, float, bool]:
+    """A slope, how far it can be trusted, and whether it has a kink."""
     direction = np.zeros(nudger.base.size)
     size = max(1.0, abs(float(nudger.base.reshape(-1)[element])))
 
@@ -122,14 +118,13 @@ def _slope(
     if fine and abs(gap) > 1e-4 * scale and abs(gap) > 0.75 * abs(gap2):
         near, far = sides(h / 100)
         if abs(near - far) > 0.3 * abs(gap):
-            slack = 1e-4 * scale
-            return (near + far) / 2, bar, min(near, far) - slack, max(near, far) + slack
+            return (near + far) / 2, bar, True
         best, bar = (near + far) / 2, max(100 * rounding, 1e-6 * scale)
     elif fine and abs(one - two) > 1e-4 * scale:
         # A kink within the step, or a steep place: look closer.
         near, far = sides(h / 100)
         best, bar = (near + far) / 2, 100 * rounding + 1e-5 * scale
-    return best, bar, math.inf, -math.inf
+    return best, bar, False
 
 
 def sample(size: int, most: int, rng: Any) -> np.ndarray:

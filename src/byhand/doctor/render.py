@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from byhand.doctor.edits import Edit
 from byhand.doctor.repair import Repair
 from byhand.doctor.report import Fix
+from byhand.doctor.statements import Change
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,11 @@ def text_of(source: Source, new: ast.expr, known: set[int]) -> list[str]:
     return [bare, f"({bare})", safe, f"({safe})"]
 
 
-def fix(source: Source, repair: Repair) -> tuple[Fix | None, Place]:
+def fix(source: Source, repair: Repair) -> tuple[Fix, Place]:
     """The lines to be replaced and by what, and the part at fault."""
-    if repair.change is not None:
-        return _of_change(source, repair)
-    edit, site = repair.edit, repair.site
-    assert edit is not None
-    assert site is not None
+    edit, site = repair.change, repair.site
+    if not isinstance(edit, Edit):
+        return _of_change(source, edit, site.statement)
     assert repair.expression is not None
     old_lines = source.statement(site.statement)
     place = source.place(edit.old) if hasattr(edit.old, "lineno") else source.place(site.expression)
@@ -133,10 +132,7 @@ def _offset(source: Source, line: int, offset: int) -> int:
     return sum(len(text) + 1 for text in source.lines[: line - 1]) + source.column(line, offset)
 
 
-def _of_change(source: Source, repair: Repair) -> tuple[Fix | None, Place]:
-    change = repair.change
-    assert change is not None
-    statement = repair.statement
+def _of_change(source: Source, change: Change, statement: ast.stmt) -> tuple[Fix, Place]:
     if change.after is not None:
         anchor = change.after
         old = source.statement(anchor)
@@ -164,7 +160,7 @@ def _of_change(source: Source, repair: Repair) -> tuple[Fix | None, Place]:
         between = source.lines[c - 1 : a - 1]
         return Fix(c, "\n".join(source.lines[c - 1 : b]), "\n".join([*lines, *between])), place
     if not change.new:
-        body = _only_statement(repair)
+        body = _only_statement(change, statement)
         return Fix(statement.lineno, old, f"{indent}pass" if body else ""), place
     new_statement = change.new[0]
     return Fix(
@@ -172,11 +168,10 @@ def _of_change(source: Source, repair: Repair) -> tuple[Fix | None, Place]:
     ), place
 
 
-def _only_statement(repair: Repair) -> bool:
-    assert repair.change is not None
+def _only_statement(change: Change, statement: ast.stmt) -> bool:
     return any(
-        isinstance(n, ast.Pass) and n.lineno == repair.statement.lineno
-        for n in ast.walk(repair.change.definition)
+        isinstance(n, ast.Pass) and n.lineno == statement.lineno
+        for n in ast.walk(change.definition)
     )
 
 
@@ -202,6 +197,3 @@ def _statement_text(
 def _target(source: Source, statement: ast.stmt, target: ast.expr) -> str:
     own = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]  # type: ignore[attr-defined]
     return source.segment(own) if target is own else ast.unparse(ast.fix_missing_locations(target))
-
-
-__all__ = ["Edit", "Place", "Source", "fix"]

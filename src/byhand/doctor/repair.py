@@ -8,6 +8,7 @@ gradients A and B wrong changes A and B when its value is changed, and leaves th
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,24 +21,16 @@ from byhand.doctor.judge import Judge
 from byhand.doctor.probing import equal, print_of
 from byhand.doctor.suspects import Lineup, Suspect, only_names
 
-SECONDS = 6.0
-
 
 @dataclass(eq=False)
 class Repair:
-    """A change that was tried: an edit of a site's expression, or of whole statements."""
+    """A change at a site that makes the gradients `right`: an edit of its expression, which is
+    then `expression`, or of whole statements."""
 
-    function: str
-    statement: ast.stmt
-    cost: float
-    kind: str
+    site: Site
+    change: Edit | statements.Change
     right: frozenset[str]
-    edit: Edit | None = None
-    site: Site | None = None
     expression: ast.expr | None = None
-    change: statements.Change | None = None
-    order: int = 0
-    number: int = -1
 
 
 class Search(Lineup):
@@ -56,46 +49,33 @@ class Search(Lineup):
         self.look()
         for level in (self._simple, self._made, self._pairs_of_all):
             level()
-            if any(r.right == self.all_claims() for r in self.found):
+            if self._solved():
                 break
         return self._ranked()
 
     def _ranked(self) -> list[Repair]:
         best = max((len(r.right) for r in self.found), default=0)
-        places = {s.visit.site.number: k for k, s in enumerate(self.suspects)}
-        chosen = [r for r in self.found if len(r.right) == best]
-        return sorted(
-            chosen,
-            key=lambda r: (self._price(r, places), r.order),
-        )
+        # Of equal price the first that was found stays first.
+        return sorted((r for r in self.found if len(r.right) == best), key=self._price)
 
-    def _price(self, r: Repair, places: dict[int, int]) -> float:
-        number = r.number
-        s = next((s for s in self.suspects if s.visit.site.number == number), None)
-        return (
-            r.cost
-            + 0.02 * places.get(number, 0)
-            + (
-                0.0
-                if s is None
-                else 0.8 * s.innocent + 0.6 * s.late + 0.6 * only_names(s.visit.site)
-            )
+    def _price(self, repair: Repair) -> float:
+        place, suspect = next(
+            (k, s) for k, s in enumerate(self.suspects) if s.visit.site is repair.site
         )
+        unlikely = 0.8 * suspect.innocent + 0.6 * suspect.late + 0.6 * only_names(repair.site)
+        return repair.change.cost + 0.02 * place + unlikely
+
+    def _solved(self) -> bool:
+        return any(r.right == self.all_claims() for r in self.found)
 
     def _simple(self) -> None:
         """Slips: another name, another axis, a transpose; lines too many or in the wrong place."""
-        queue: list[tuple[float, int, Suspect, Edit | statements.Change]] = []
-        for place, s in enumerate(self.suspects):
-            penalty = 0.01 * place + 0.4 * (s.innocent or s.late)
-            editor = self.editor(s)
-            queue += [
-                (e.cost + penalty, len(queue) + k, s, e) for k, e in enumerate(editor.cheap())
+        self._in_order(
+            lambda s: [
+                *self.editor(s).cheap(),
+                *statements.changes(self.original, s.visit.site, s.scope.there),
             ]
-            found = statements.changes(self.original, s.visit.site, s.scope.there)
-            queue += [(c.cost + penalty, len(queue) + k, s, c) for k, c in enumerate(found)]
-            if self.late():
-                break
-        self._in_order(queue)
+        )
 
     def _made(self) -> None:
         """Factors and terms made from what is in scope."""
@@ -103,36 +83,40 @@ class Search(Lineup):
             if self.late():
                 return
             self._synthesis(s)
-        if any(r.right == self.all_claims() for r in self.found):
+        if self._solved():
             return
-        queue: list[tuple[float, int, Suspect, Edit | statements.Change]] = []
+        self._in_order(self._factors_and_terms)
+
+    def _factors_and_terms(self, s: Suspect) -> list[Edit]:
+        editor = self.editor(s)
+        derived = self.derived(s)
+        scalars = s.scope.scalars(s.atoms)
+        some = [a for a in scalars if isinstance(a.value, float | np.floating)][:6]
+        return [
+            *editor.factors([*derived, *scalars]),
+            *editor.terms(derived, [*some, Atom("2", 2)]),
+        ]
+
+    def _in_order(
+        self, changes_of: Callable[[Suspect], Sequence[Edit | statements.Change]]
+    ) -> None:
+        """The cheapest first, wherever it is, until what is left is dearer than what was found."""
+        queue: list[tuple[float, Suspect, Edit | statements.Change]] = []
         for place, s in enumerate(self.suspects):
-            editor = self.editor(s)
-            derived = self.derived(s)
-            scalars = s.scope.scalars(s.atoms)
             penalty = 0.01 * place + 0.4 * (s.innocent or s.late)
-            some = [a for a in scalars if isinstance(a.value, float | np.floating)][:6]
-            edits = [
-                *editor.factors([*derived, *scalars]),
-                *editor.terms(derived, [*some, Atom("2", 2)]),
-            ]
-            queue += [(e.cost + penalty, len(queue) + k, s, e) for k, e in enumerate(edits)]
+            queue += [(change.cost + penalty, s, change) for change in changes_of(s)]
             if self.late():
                 break
-        self._in_order(queue)
-
-    def _in_order(self, queue: list[tuple[float, int, Suspect, Edit | statements.Change]]) -> None:
-        """The cheapest first, wherever it is, until what is left is dearer than what was found."""
-        for price, _, s, edit in sorted(queue, key=lambda q: q[:2]):
+        for price, s, change in sorted(queue, key=lambda q: q[0]):
             enough = min(
-                (r.cost for r in self.found if r.right == self.all_claims()), default=np.inf
+                (r.change.cost for r in self.found if r.right == self.all_claims()), default=np.inf
             )
             if self.late() or price > enough + 0.35:
                 return
-            if isinstance(edit, Edit):
-                self._try(s, edit)
+            if isinstance(change, Edit):
+                self._try(s, change)
             else:
-                self._try_change(s, edit)
+                self._try_change(s, change)
 
     def _pairs_of_all(self) -> None:
         for s in self.suspects:
@@ -182,20 +166,7 @@ class Search(Lineup):
         finally:
             module.quiet()
         if right is not None:
-            self.found.append(
-                Repair(
-                    site.function,
-                    site.statement,
-                    edit.cost,
-                    edit.kind,
-                    right,
-                    edit,
-                    site,
-                    expression,
-                    order=len(self.found),
-                    number=site.number,
-                )
-            )
+            self.found.append(Repair(site, edit, right, expression))
 
     def _worth_running(self, s: Suspect, code: Any) -> bool:
         """Whether the new expression has a value that was not tried yet where the statement ran,
@@ -334,15 +305,4 @@ class Search(Lineup):
             assert function is not None
             function.__code__ = kept
         if right is not None:
-            self.found.append(
-                Repair(
-                    site.function,
-                    site.statement,
-                    change.cost,
-                    change.kind,
-                    right,
-                    change=change,
-                    order=len(self.found),
-                    number=site.number,
-                )
-            )
+            self.found.append(Repair(site, change, right))

@@ -12,7 +12,7 @@ import numpy as np
 
 from byhand.doctor import values
 from byhand.doctor.edits import substitute
-from byhand.doctor.instrument import Site
+from byhand.doctor.instrument import Site, definition
 
 
 @dataclass
@@ -20,42 +20,16 @@ class Change:
     """A function's definition with something changed.
 
     definition   what the function is to be
-    old, new     the statements, or None, that were taken away and put in their place
+    new          the statements put in the place of the old one, or after `after`
+    move         the statement, the one that it is moved past, and whether down
     """
 
     definition: ast.FunctionDef
     kind: str
     cost: float
-    line: int
-    old: list[ast.stmt]
     new: list[ast.stmt]
     after: ast.stmt | None = None
     move: tuple[ast.stmt, ast.stmt, bool] | None = None
-
-
-def definition(tree: ast.Module, name: str) -> ast.FunctionDef:
-    body: list[ast.stmt] = tree.body
-    found: Any = None
-    for part in name.split("."):
-        inside = [
-            s
-            for s in _flat(body)
-            if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name == part
-        ]
-        found = inside[-1]
-        body = found.body
-    assert isinstance(found, ast.FunctionDef)
-    return found
-
-
-def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    for s in body:
-        yield s
-        if isinstance(s, ast.If | ast.Try):
-            yield from _flat(s.body)
-            yield from _flat(getattr(s, "orelse", []))
-            for h in getattr(s, "handlers", []):
-                yield from _flat(h.body)
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
@@ -94,7 +68,7 @@ def changes(tree: ast.Module, site: Site, there: dict[str, Any]) -> Iterator[Cha
 
         function = edited(make)
         if function is not None:
-            yield Change(function, kind, cost, statement.lineno, [statement], [new])
+            yield Change(function, kind, cost, [new])
 
     if isinstance(statement, ast.AugAssign):
         target = statement.target
@@ -140,22 +114,31 @@ def changes(tree: ast.Module, site: Site, there: dict[str, Any]) -> Iterator[Cha
 
         function = edited(gone)
         if function is not None:
-            yield Change(function, "extra-term", 1.5, statement.lineno, [statement], [])
+            yield Change(function, "extra-term", 1.5, [])
     yield from _moves(original, statement)
     yield from _carriers(original, statement, there)
 
 
+def _written(statement: ast.stmt) -> ast.expr | None:
+    """Where an assignment writes, if that is one place."""
+    if isinstance(statement, ast.AugAssign):
+        return statement.target
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        return statement.targets[0]
+    return None
+
+
+def _written_to(statement: ast.stmt, target: ast.Subscript) -> ast.stmt:
+    """The assignment with another place to write to."""
+    if isinstance(statement, ast.AugAssign):
+        return ast.AugAssign(target, statement.op, statement.value)
+    assert isinstance(statement, ast.Assign)
+    return ast.Assign([target], statement.value)
+
+
 def _targets(statement: ast.stmt, replaced: Any) -> Iterator[Change]:
     """h[t] for h[t - 1], where it is written."""
-    target = (
-        statement.target
-        if isinstance(statement, ast.AugAssign)
-        else (
-            statement.targets[0]
-            if isinstance(statement, ast.Assign) and len(statement.targets) == 1
-            else None
-        )
-    )
+    target = _written(statement)
     if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Slice):
         return
     parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
@@ -179,25 +162,12 @@ def _targets(statement: ast.stmt, replaced: Any) -> Iterator[Change]:
             elements = [*parts[:place], new, *parts[place + 1 :]]
             index: ast.expr = ast.Tuple(elements, ast.Load()) if len(parts) > 1 else new
             shifted = ast.Subscript(target.value, index, ast.Store())
-            if isinstance(statement, ast.AugAssign):
-                yield from replaced(
-                    ast.AugAssign(shifted, statement.op, statement.value), "index-shift", 1.2
-                )
-            elif isinstance(statement, ast.Assign):
-                yield from replaced(ast.Assign([shifted], statement.value), "index-shift", 1.2)
+            yield from replaced(_written_to(statement, shifted), "index-shift", 1.2)
 
 
 def _exchanged(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Iterator[Change]:
     """Another index, or an index times a stride, where the result is written."""
-    target = (
-        statement.target
-        if isinstance(statement, ast.AugAssign)
-        else (
-            statement.targets[0]
-            if isinstance(statement, ast.Assign) and len(statement.targets) == 1
-            else None
-        )
-    )
+    target = _written(statement)
     if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Constant):
         return
     whole = [
@@ -221,12 +191,7 @@ def _exchanged(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Ite
                 news.append(both)
     for new in news[:60]:
         aimed = ast.Subscript(target.value, new, ast.Store())
-        if isinstance(statement, ast.AugAssign):
-            yield from replaced(
-                ast.AugAssign(aimed, statement.op, statement.value), "index-shift", 1.4
-            )
-        elif isinstance(statement, ast.Assign):
-            yield from replaced(ast.Assign([aimed], statement.value), "index-shift", 1.4)
+        yield from replaced(_written_to(statement, aimed), "index-shift", 1.4)
 
 
 def _swap_names(node: ast.expr, a: str, b: str) -> ast.expr:
@@ -294,8 +259,6 @@ def _moves(original: ast.FunctionDef, statement: ast.stmt) -> Iterator[Change]:
             function,
             "updated-too-early",
             1.6 + 0.02 * abs(to - k),
-            statement.lineno,
-            [statement],
             [statement],
             move=(statement, anchor, to > k),
         )
@@ -316,8 +279,6 @@ def _moves(original: ast.FunctionDef, statement: ast.stmt) -> Iterator[Change]:
                 function,
                 kind,
                 1.4,
-                statement.lineno,
-                [statement],
                 [statement],
                 move=(statement, loop, True),
             )
@@ -374,4 +335,4 @@ def _carriers(
                     continue
                 block.append(ast.copy_location(copy.deepcopy(new), block[k]))
                 last = loop.body[-1]
-                yield Change(function, "dropped-path", 1.7, last.lineno, [], [new], after=last)
+                yield Change(function, "dropped-path", 1.7, [new], after=last)

@@ -16,7 +16,7 @@ import numpy as np
 
 from byhand.doctor import names, values
 from byhand.doctor.binding import bind
-from byhand.doctor.instrument import Instrumented
+from byhand.doctor.instrument import Instrumented, definition
 from byhand.doctor.results import (
     CannotBind,
     changed,
@@ -64,7 +64,7 @@ class State:
 class Plan:
     """Which functions are called, by name; methods of `owner_class` where that is given.
 
-    order       "fb", forward then backward, or "f" where one function does both
+    backward    None where one function does both
     """
 
     forward: str
@@ -104,10 +104,8 @@ class Subject:
 
     def function(self, state: State, name: str) -> Callable[..., Any]:
         if self.plan.owner_class:
-            found: Callable[..., Any] = getattr(state.owner, name)
-            return found
-        found = self.module.namespace[name]
-        return found
+            return getattr(state.owner, name)  # type: ignore[no-any-return]
+        return self.module.namespace[name]  # type: ignore[no-any-return]
 
     def _run(self, state: State, backward: bool) -> Outcome:
         state = state.copy()
@@ -344,7 +342,7 @@ class Subject:
 def _def(module: Instrumented, plan: Plan, name: str) -> ast.FunctionDef | None:
     path = f"{plan.owner_class}.{name}" if plan.owner_class else name
     try:
-        return module.definition(path)
+        return definition(module.tree, path)
     except (IndexError, AssertionError):
         return next(
             (

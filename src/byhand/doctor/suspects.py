@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from byhand.doctor import localise, statements, values
+from byhand.doctor import localise, values
 from byhand.doctor.edits import Atom, Editor
-from byhand.doctor.instrument import Instrumented, Site
+from byhand.doctor.instrument import Instrumented, Site, definition
 from byhand.doctor.judge import Judge, Verdict, changed
 from byhand.doctor.probing import nudge, nudgeable
 from byhand.doctor.subject import Outcome
@@ -55,7 +55,6 @@ class Lineup:
         """Find the statements that could be guilty, the likeliest first."""
         subject, state = self.judge.subject, self.judge.state
         visits, raised = trace(subject, state)
-        self.raised = raised
         self.base_outcome = None if raised else self.judge.outcome()
         self.base = self.judge.verdict(self.base_outcome) if self.base_outcome else None
         self.misshapen = self.base is not None and any(
@@ -84,7 +83,7 @@ class Lineup:
                 ):
                     continue
             if site.function not in texts:
-                texts[site.function] = texts_of(statements.definition(self.original, site.function))
+                texts[site.function] = texts_of(definition(self.original, site.function))
             suspects.append(
                 Suspect(visit, influence, Scope(self.module, visit, texts[site.function]))
             )
@@ -93,7 +92,7 @@ class Lineup:
         def rank(s: Suspect) -> tuple[float, ...]:
             if self.base_outcome is None:
                 last = max(v.order for v in visits.values())
-                return (0.0 if s.visit.failed else 1.0, float(last - s.visit.order))
+                return (float(not s.visit.failed), float(last - s.visit.order))
             if s.influence is None:
                 return (1.0, float(len(wrong)), float(s.visit.order))
             return (
@@ -107,12 +106,10 @@ class Lineup:
             self._aim(visits, wrong)
 
     def _aim(self, visits: dict[int, Visit], wrong: frozenset[str]) -> None:
-        """Ask of each suspect what it should have computed, and drop those that no value helps."""
+        """Ask of each suspect what it should have computed; those that no value helps come last."""
         known = {s.visit.site.number for s in self.suspects}
         forward = [v for n, v in visits.items() if n not in known]
-        innocent = localise.exonerated(
-            self.judge, visits, [s.visit for s in self.suspects], forward
-        )
+        innocent = localise.exonerated(self.judge, [s.visit for s in self.suspects], forward)
         # A mistake is at or before the first value that has gone wrong.
         first_wrong = min(
             (visits[n].order for n, v in innocent.items() if v == "wrong"), default=10**9

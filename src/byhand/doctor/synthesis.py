@@ -8,6 +8,7 @@ import numpy as np
 
 from byhand.doctor import values
 from byhand.doctor.edits import Atom
+from byhand.doctor.edits.base import broadcasts
 
 MOST = 4000
 
@@ -52,9 +53,9 @@ def terms(atoms: list[Atom], wanted: np.ndarray, np_name: str) -> Iterator[tuple
                 yield from _match(f"{ta} @ {tb}", a @ b, wanted)
             elif a.ndim == 1 and b.ndim == 1 and (a.size, b.size) == shape:
                 yield from _match(f"{np_name}.outer({ta}, {tb})", np.outer(a, b), wanted)
-            if _fits(a, b, shape) and ta <= tb:
-                yield from _match(f"{ta} * {tb}", a * b, wanted)
-            if _fits(a, b, shape):
+            if broadcasts(shape, a.shape, b.shape):
+                if ta <= tb:
+                    yield from _match(f"{ta} * {tb}", a * b, wanted)
                 with np.errstate(all="ignore"):
                     yield from _match(f"{ta} / {tb}", a / b, wanted)
     # A sum over an axis, spread again: the projection in softmax and normalisations.
@@ -76,15 +77,6 @@ def terms(atoms: list[Atom], wanted: np.ndarray, np_name: str) -> Iterator[tuple
                     a * b.sum(axis=axis, keepdims=True),
                     wanted,
                 )
-
-
-def _fits(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> bool:
-    if a.shape == shape == b.shape:
-        return True
-    try:
-        return np.broadcast_shapes(a.shape, b.shape) == shape
-    except ValueError:
-        return False
 
 
 def _match(text: str, a: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[str, float]]:

@@ -79,20 +79,19 @@ def trace(
 
 
 def _snapshot(there: dict[str, Any]) -> dict[str, Any]:
-    memo: dict[int, Any] = {}
-    return {name: _copied(value, memo) for name, value in there.items()}
+    return {name: _copied(value) for name, value in there.items()}
 
 
-def _copied(value: Any, memo: dict[int, Any] | None = None, depth: int = 0) -> Any:
+def _copied(value: Any, depth: int = 0) -> Any:
     """A copy that later in-place writes do not reach; what cannot be copied is kept as it is."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if depth > 3:
         return value
     if type(value) is dict:
-        return {k: _copied(v, memo, depth + 1) for k, v in value.items()}
+        return {k: _copied(v, depth + 1) for k, v in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(_copied(v, memo, depth + 1) for v in value)
+        return type(value)(_copied(v, depth + 1) for v in value)
     if values.is_tensor(value):
         return value.detach().clone()
     if (
@@ -102,7 +101,7 @@ def _copied(value: Any, memo: dict[int, Any] | None = None, depth: int = 0) -> A
     ):
         with contextlib.suppress(Exception):
             twin = object.__new__(type(value))
-            twin.__dict__.update({k: _copied(v, memo, depth + 1) for k, v in vars(value).items()})
+            twin.__dict__.update({k: _copied(v, depth + 1) for k, v in vars(value).items()})
             return twin
     return value
 

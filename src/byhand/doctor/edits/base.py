@@ -66,7 +66,7 @@ def is_T(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Attribute) and node.attr in ("T", "mT")
 
 
-def transposed(node: ast.expr, tensor: bool = False) -> ast.expr:
+def transposed(node: ast.expr) -> ast.expr:
     if is_T(node):
         return node.value  # type: ignore[attr-defined,no-any-return]
     if (
@@ -100,9 +100,10 @@ def number(value: Any) -> ast.expr:
     return ast.Constant(value)
 
 
-def broadcasts(a: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+def broadcasts(shape: tuple[int, ...], *others: tuple[int, ...]) -> bool:
+    """Whether arrays of the other shapes make one of this shape together."""
     try:
-        return np.broadcast_shapes(a, shape) == shape
+        return np.broadcast_shapes(*others) == shape
     except ValueError:
         return False
 
@@ -116,7 +117,7 @@ class Scoped:
         atoms: list[Atom],
         value_of: Any,
         functions: list[str],
-        np_name: str = "np",
+        np_name: str,
     ) -> None:
         self.root = root
         self.atoms = atoms
@@ -163,11 +164,10 @@ class Scoped:
     @staticmethod
     def _reduced(
         node: ast.expr,
-        name: str,
         axis: Any,
         keep: bool,
-        axis_word: str = "axis",
-        keep_word: str = "keepdims",
+        axis_word: str,
+        keep_word: str,
     ) -> ast.expr:
         constant: ast.expr = (
             ast.Tuple([ast.Constant(a) for a in axis], ast.Load())
@@ -177,7 +177,7 @@ class Scoped:
         keywords = [ast.keyword(axis_word, constant)]
         if keep:
             keywords.append(ast.keyword(keep_word, ast.Constant(True)))
-        return ast.Call(ast.Attribute(node, name, ast.Load()), [], keywords)
+        return ast.Call(ast.Attribute(node, "sum", ast.Load()), [], keywords)
 
     @staticmethod
     def _call_method(node: ast.expr, name: str, *arguments: Any) -> ast.expr:

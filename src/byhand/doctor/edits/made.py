@@ -38,7 +38,7 @@ class MadeEdits(Scoped):
                         continue
                     yield Edit(spot, ast.BinOp(spot, ast.Div(), atom.node), "scale", 1.3 + extra)
                     yield Edit(spot, ast.BinOp(spot, ast.Mult(), atom.node), "scale", 1.4 + extra)
-                elif a and broadcasts(a, shape):
+                elif a and broadcasts(shape, a, shape):
                     d = 0.2 if atom in derived else 0.0
                     yield Edit(
                         spot,
@@ -71,7 +71,7 @@ class MadeEdits(Scoped):
             for atom in [*self.atoms, *derived]:
                 a = values.shape(atom.value)
                 if isinstance(atom.value, bool) or (
-                    a != shape and not (spot is self.root and a and broadcasts(a, shape))
+                    a != shape and not (spot is self.root and a and broadcasts(shape, a, shape))
                 ):
                     continue
                 if a == () and isinstance(atom.value, int):

@@ -300,7 +300,7 @@ class NodeEdits(CallEdits):
             for keep in (False, True):
                 yield Edit(
                     node,
-                    self._reduced(node, "sum", axis, keep, axis_word, keep_word),
+                    self._reduced(node, axis, keep, axis_word, keep_word),
                     "not-reduced",
                     cost + 0.1 * keep,
                 )
@@ -309,7 +309,7 @@ class NodeEdits(CallEdits):
                 if max(axes) < len(shape):
                     yield Edit(
                         node,
-                        self._reduced(node, "sum", axes, False, axis_word, keep_word),
+                        self._reduced(node, axes, False, axis_word, keep_word),
                         "not-reduced",
                         cost + 0.1,
                     )
