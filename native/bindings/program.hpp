@@ -132,8 +132,14 @@ class BoundProgram {
   }
 
   std::pair<double, std::int64_t> evaluate(Input<T> inputs, const Targets& targets) {
-    nb::gil_scoped_release released;
-    const Evaluation result = program_.evaluate(examples(inputs, targets), count(inputs));
+    Evaluation result{};
+    bool interrupted = false;
+    {
+      nb::gil_scoped_release released;
+      result = program_.evaluate(examples(inputs, targets), count(inputs),
+                                 [&] { return !(interrupted = !no_signal()); });
+    }
+    if (interrupted) throw nb::python_error();
     return {result.loss, result.right};
   }
 

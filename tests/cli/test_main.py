@@ -79,7 +79,7 @@ def test_an_unknown_engine_names_the_nearest(byhand: Any, arguments: list[str]) 
 
 
 def test_the_shell_completes_recipes_runs_and_engines(byhand: Any, folder: Any) -> None:
-    from byhand.cli.completion import engine_names, recipe_names, run_names
+    from byhand.cli.options import engine_names, recipe_names, run_names
 
     assert byhand("train", "points.toml", "--name", "first").exit_code == 0
     assert "nielsen-1" in recipe_names("niel")

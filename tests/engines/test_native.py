@@ -749,6 +749,36 @@ def test_ctrl_c_interrupts_a_call_that_would_take_minutes() -> None:
     assert run(script) == "interrupted True 3"
 
 
+def test_ctrl_c_is_heard_during_an_evaluation() -> None:
+    """Each time that it is pressed, and not only once at the end; the third time interrupts."""
+    script = """
+    model = mlp([784, 1000, 1000, 10]).initialize(0, np.float32)
+    p = engines.compile(model, SoftmaxCrossEntropy(), SGD(0.0), engine="native", threads=1)
+    x, t = np.ones((20_000, 784), np.float32), np.zeros(20_000, np.int64)
+    p.evaluate(x[:10], t[:10])
+    heard = []
+
+    def handler(number, frame):
+        heard.append(number)
+        if len(heard) == 3:
+            raise KeyboardInterrupt
+
+    def press():
+        for k in range(3):
+            ctrl_c()
+            while len(heard) == k:
+                time.sleep(0.001)
+
+    signal.signal(signal.SIGINT, handler)
+    threading.Timer(0.3, press).start()
+    try:
+        p.evaluate(x, t)
+    except KeyboardInterrupt:
+        print("interrupted", p.evaluate(x[:10], t[:10]).accuracy is not None)
+    """
+    assert run(script) == "interrupted True"
+
+
 def test_other_threads_run_during_a_call() -> None:
     """The one that ends it counts to a hundred first, and has to be let in for every number."""
     script = """

@@ -159,6 +159,17 @@ def test_engines_are_compared_on_the_recipe_s_first_steps(tmp_path: Path) -> Non
     assert {"gradients of a step", "parameters after 25 steps"} <= kinds
 
 
+def test_what_is_being_compared_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    recipe = heaps_recipe(tmp_path, "model.activation=tanh")
+    compare_engines(recipe, 30, told.append)
+    assert told == ["loading the data"] + [
+        f"native and numpy in {dtype}: {steps}"
+        for dtype in ("float64", "float32")
+        for steps in [*(f"step {k} of 25 by itself" for k in range(1, 26)), "30 steps in a row"]
+    ]
+
+
 @pytest.mark.parametrize("batch_size", [72, 1000])
 def test_the_steps_compared_are_those_of_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int
@@ -171,7 +182,7 @@ def test_the_steps_compared_are_those_of_training(
     monkeypatch.setattr(parity, "compare", lambda *arguments: given.append(arguments) or [])
     compare_engines(recipe, 4)
     assert len(given) == 2
-    for dtype, (description, inputs, targets, size, rates, names) in zip(
+    for dtype, (description, inputs, targets, size, rates, names, _) in zip(
         ("float64", "float32"), given, strict=True
     ):
         trainer = trainer_for(recipe)

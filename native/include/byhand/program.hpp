@@ -31,6 +31,28 @@ struct Evaluation {
   std::int64_t right;
 };
 
+/// Asks go_on() whether to go on, at most every hundredth of a second and not after a no.
+template <class GoOn>
+class NowAndThen {
+ public:
+  explicit NowAndThen(GoOn& go_on) : go_on_(go_on), asked_(Clock::now()) {}
+
+  bool operator()() {
+    if (const auto now = Clock::now(); yes_ && now - asked_ > std::chrono::milliseconds(10)) {
+      yes_ = go_on_();
+      asked_ = now;
+    }
+    return yes_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  GoOn& go_on_;
+  Clock::time_point asked_;
+  bool yes_ = true;
+};
+
 /// Everything about training beside the model.
 template <class T>
 struct Recipe {
@@ -74,15 +96,14 @@ class Program {
 
   /// One step for each learning rate, over consecutive batches of `order`; the last may be short.
   /// Fills in the loss of each step and returns how many were begun: a loss that is not finite is
-  /// the last one, and the parameters stay as they were before that step. Between steps, at most
-  /// every hundredth of a second, it asks go_on() whether to go on.
+  /// the last one, and the parameters stay as they were before that step. Between steps it asks
+  /// go_on(), now and then.
   template <class GoOn>
   Index train(const Examples<T>& data, const std::int64_t* order, Index count, Index batch,
               std::uint64_t first_step, const double* rates, Index steps, double* losses,
               GoOn&& go_on) {
-    using Clock = std::chrono::steady_clock;
     reserve(std::min(batch, count));
-    auto asked = Clock::now();
+    NowAndThen going(go_on);
     for (Index k = 0; k < steps; ++k) {
       const Index begin = k * batch, rows = std::min(batch, count - begin);
       gather(data, [&](Index n) { return order[begin + n]; }, rows);
@@ -90,10 +111,7 @@ class Program {
       if (!std::isfinite(losses[k])) return k + 1;
       recipe_.optimizer->begin(rates[k], first_step + static_cast<std::uint64_t>(k) + 1);
       step(rows);
-      if (const auto now = Clock::now(); now - asked > std::chrono::milliseconds(10)) {
-        if (!go_on()) return k + 1;
-        asked = now;
-      }
+      if (!going()) return k + 1;
     }
     return steps;
   }
@@ -112,11 +130,15 @@ class Program {
     return loss + penalty;
   }
 
-  /// The mean loss without the regularizer, and the number of right answers.
-  Evaluation evaluate(const Examples<T>& data, Index count) {
+  /// The mean loss without the regularizer, and the number of right answers. It asks go_on(), now
+  /// and then; after a no the result means nothing.
+  template <class GoOn>
+  Evaluation evaluate(const Examples<T>& data, Index count, GoOn&& go_on) {
     double loss = 0;
     std::int64_t right = 0;
+    NowAndThen going(go_on);
     in_parts(count, [&](Index first, Index rows) {
+      if (!going()) return;
       gather(data, [&](Index n) { return first + n; }, rows);
       loss += forward(rows, false, 0) * static_cast<double>(rows);
       if (data.labels) right += count_right(rows, data.labels + first);

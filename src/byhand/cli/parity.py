@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byhand.cli.completion import recipe_names
+from byhand.cli.options import recipe_argument
+from byhand.cli.progress import status
 from byhand.cli.say import print_json, print_table
 from byhand.errors import ByhandError
 
@@ -21,15 +22,7 @@ beside its kink sends two right runs apart."""
 
 
 def parity(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="A name that `byhand recipes` lists, or a .toml file.",
-            autocompletion=recipe_names,
-            show_default=False,
-        ),
-    ],
+    model: Annotated[str, recipe_argument("MODEL")],
     steps: Annotated[int, typer.Option(min=1, help="How many steps are trained.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
@@ -42,7 +35,9 @@ def parity(
     from byhand.training import find_recipe
     from byhand.training.session import compare_engines
 
-    rows = compare_engines(find_recipe(model), steps)
+    recipe = find_recipe(model)
+    with status(as_json) as tell:
+        rows = compare_engines(recipe, steps, tell)
     found = worst(rows)
     if as_json:
         print_json([_plain(row) for row in rows])

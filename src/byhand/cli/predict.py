@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byhand.cli.completion import Engine, RunName
+from byhand.cli.options import Engine, RunName
 from byhand.cli.say import percent, print_facts, print_json
 from byhand.errors import InputError
 

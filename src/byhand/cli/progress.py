@@ -1,8 +1,11 @@
-"""Listeners that show training as it goes: a bar on a terminal, a line per epoch elsewhere."""
+"""What is going on: training as a bar on a terminal or else a line per epoch; other work, on a
+terminal alone, as one line that is gone at the end."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from byhand.cli.say import complain, duration, percent
@@ -15,9 +18,26 @@ Row = dict[str, Any]
 
 def progress(quiet_stdout: bool = False) -> Listener:
     """The listener that suits where the output goes; `quiet_stdout` keeps to stderr."""
-    if sys.stderr.isatty() and (quiet_stdout or sys.stdout.isatty()):
+    if _watched(quiet_stdout):
         return Bar()
     return Lines(sys.stderr if quiet_stdout else sys.stdout)
+
+
+@contextmanager
+def status(quiet_stdout: bool = False) -> Iterator[Callable[[str], None]]:
+    """Takes what is being done now and shows it on a terminal; elsewhere it says nothing."""
+    if not _watched(quiet_stdout):
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, highlight=False).status("") as shown:
+        yield shown.update
+
+
+def _watched(quiet_stdout: bool) -> bool:
+    """Whether a person sees stderr, and it does not mingle with results that go elsewhere."""
+    return sys.stderr.isatty() and (quiet_stdout or sys.stdout.isatty())
 
 
 class Lines:

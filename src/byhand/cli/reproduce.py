@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byhand.cli.completion import Engine
 from byhand.cli.errors import INTERRUPTED
+from byhand.cli.options import Engine
 from byhand.cli.outcome import in_words
 from byhand.cli.say import complain, print_json, print_table
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.completion import Engine, RunName, Threads
+from byhand.cli.options import Engine, RunName, Threads
 from byhand.errors import ByhandError
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.completion import Engine, RunName
+from byhand.cli.options import Engine, RunName
 from byhand.cli.say import print_facts, print_json
 
 

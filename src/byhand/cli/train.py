@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.completion import Engine, RecipeName, Threads
+from byhand.cli.options import Engine, RecipeName, Threads
 
 
 def train(

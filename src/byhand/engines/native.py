@@ -78,7 +78,7 @@ class NativeProgram:
         self._symbols = description.optimizer.state_names
         self._core: Any = None
         self._example: Shape | None = None
-        self._outputs = 0
+        self._output: Shape = ()
         self._turn = threading.RLock()
         _refuse_what_has_no_twin(description)
 
@@ -171,7 +171,7 @@ class NativeProgram:
     def predict(self, inputs: Array) -> Array:
         with self._turn:  # not decorated: one digit is answered in less time than two calls take
             core = self._core_for(inputs)
-            y = np.empty((len(inputs), self._outputs), self.dtype)
+            y = np.empty((len(inputs), *self._output), self.dtype)
             core.predict(np.ascontiguousarray(inputs, self.dtype), y)
             return y
 
@@ -189,10 +189,9 @@ class NativeProgram:
     def _check_targets(self, targets: Array, examples: int) -> None:
         """Refuse targets as the loss itself does, which is asked about made-up outputs."""
         d = self.description
-        outputs = d.model.output_shape(self._example or ())
-        y = np.zeros((examples, *outputs), self.dtype)
+        y = np.zeros((examples, *self._output), self.dtype)
         with np.errstate(all="ignore"):
-            d.loss.forward(y, d.loss.encode(targets, outputs[-1], self.dtype))
+            d.loss.forward(y, d.loss.encode(targets, y.shape[-1], self.dtype))
 
     def _converted(
         self, inputs: Array, targets: Array
@@ -216,7 +215,7 @@ class NativeProgram:
         d = self.description
         with np.errstate(all="ignore"):
             y, _ = d.model.forward(np.zeros((1, *example), self.dtype))
-        self._outputs = y.size
+        self._output = y.shape[1:]
         if self._core is not None:
             self._state = self.optimizer_state()
             d.model.set_parameters(self.parameters())

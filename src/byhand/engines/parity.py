@@ -33,7 +33,7 @@ Source      Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. (200
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,6 +57,7 @@ PREDICTED = 1000
 """Examples whose predictions are compared after n steps."""
 Arrays = Mapping[str, Mapping[str, Array]]
 """Arrays by what they are, such as "gradients of a step", and by name, such as "hidden1.W"."""
+Tell = Callable[[str], None]
 Errors = dict[tuple[str, str], list[float]]
 """The errors of an array, by what it is and by name: one for each step that was compared."""
 
@@ -118,9 +119,10 @@ def compare(
     batch_size: int,
     learning_rates: Sequence[float],
     names: Sequence[str],
+    tell: Tell = lambda text: None,
 ) -> list[Row]:
     """The engines of these names beside NumPy, in the model's dtype: each step by itself, and all
-    in a row; one step per learning rate."""
+    in a row; one step per learning rate. `tell` hears what is being done."""
     dtype, n = next(iter(description.model.parameters.values())).dtype, len(learning_rates)
     inputs = inputs.astype(dtype, copy=False)
     task = _Task(description, inputs, targets, batch_size, learning_rates)
@@ -128,8 +130,10 @@ def compare(
     kinks = any(isinstance(layer, ReLU) for layer in description.model.layers)
     rows = []
     for engine in names:
-        rows += _rows(engine, dtype, _each_step(alone, engine), 1)
+        pair = f"{engine} and {REFERENCE} in {dtype}"
+        rows += _rows(engine, dtype, _each_step(alone, engine, pair, tell), 1)
         if n > 1 and (dtype == np.float64 or not kinks):
+            tell(f"{pair}: {n} steps in a row")
             rows += _rows(engine, dtype, _all_steps(task, engine), n)
     return rows
 
@@ -184,12 +188,13 @@ def _rows(engine: str, dtype: np.dtype[Any], found: Errors, steps: int) -> list[
     ]
 
 
-def _each_step(task: _Task, engine: str) -> Errors:
+def _each_step(task: _Task, engine: str, pair: str, tell: Tell) -> Errors:
     """The errors of every step, each begun with NumPy's parameters and state."""
     numpy, other = task.program(REFERENCE), task.program(engine)
     errors: Errors = {}
     for first, order, rates in task.epochs():
         for k, rate in enumerate(rates):
+            tell(f"{pair}: step {first + k + 1} of {len(task.learning_rates)} by itself")
             batch = order[k * task.batch_size : (k + 1) * task.batch_size]
             other.set_parameters(numpy.parameters())
             other.set_optimizer_state(numpy.optimizer_state())

@@ -25,7 +25,9 @@ def layer_norms(arrays: Mapping[str, Array]) -> dict[str, float]:
     squares: dict[str, float] = {}
     for name, value in arrays.items():
         layer = name.split(".")[0]
-        squares[layer] = squares.get(layer, 0.0) + float(np.sum(np.square(value, dtype=np.float64)))
+        # einsum, for a product of BLAS wakes a second thread for large ones.
+        exact = value.astype(np.float64).ravel()
+        squares[layer] = squares.get(layer, 0.0) + float(np.einsum("i,i", exact, exact))
     return {layer: square**0.5 for layer, square in squares.items()}
 
 

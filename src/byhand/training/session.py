@@ -4,6 +4,7 @@ on every engine."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -152,9 +153,11 @@ def trained_program(
     return program
 
 
-def compare_engines(recipe: Recipe, steps: int) -> list[parity.Row]:
+def compare_engines(
+    recipe: Recipe, steps: int, tell: Callable[[str], None] = lambda text: None
+) -> list[parity.Row]:
     """The recipe's first steps, at the learning rates of its schedule, on every engine that runs
-    here beside NumPy, in float64 and in float32.
+    here beside NumPy, in float64 and in float32; `tell` hears what is being done.
 
     Raises      InputError where no engine but NumPy runs here, before any data is loaded.
     """
@@ -162,6 +165,7 @@ def compare_engines(recipe: Recipe, steps: int) -> list[parity.Row]:
     names = [name for name, reason in others.items() if reason is None]
     if not names:
         raise InputError(f"nothing to compare NumPy with: {'; '.join(map(str, others.values()))}")
+    tell("loading the data")
     dataset = load_data(recipe.data)
     train, training = dataset.train, recipe.training
     steps_per_epoch = math.ceil(len(train) / training.batch_size)
@@ -174,6 +178,6 @@ def compare_engines(recipe: Recipe, steps: int) -> list[parity.Row]:
         base = description.optimizer.learning_rate
         rates = [base * factor for factor in _schedule(recipe).factors(0, steps, plan)]
         rows += parity.compare(
-            description, train.inputs, train.targets, training.batch_size, rates, names
+            description, train.inputs, train.targets, training.batch_size, rates, names, tell
         )
     return rows

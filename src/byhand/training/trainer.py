@@ -29,7 +29,7 @@ from byhand.training.run import Row, Run, score
 from byhand.training.stopping import StopRequest
 from byhand.training.watch import Watch, explain_failure
 
-LOGS_PER_EPOCH = 20
+LOGS_PER_EPOCH = 3
 STEPS_PER_LOG = 50
 AUTOSAVE_SECONDS = 60.0
 PACE_SECONDS = 0.05

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +40,15 @@ def _known_engine(name: str | None) -> str | None:
     return name
 
 
+def recipe_argument(metavar: str) -> Any:
+    return typer.Argument(
+        metavar=metavar,
+        help="A name that `byhand recipes` lists, or a .toml file.",
+        autocompletion=recipe_names,
+        show_default=False,
+    )
+
+
 RunName = Annotated[
     str,
     typer.Argument(
@@ -49,15 +58,7 @@ RunName = Annotated[
         show_default=False,
     ),
 ]
-RecipeName = Annotated[
-    str,
-    typer.Argument(
-        metavar="RECIPE",
-        help="A name that `byhand recipes` lists, or a .toml file.",
-        autocompletion=recipe_names,
-        show_default=False,
-    ),
-]
+RecipeName = Annotated[str, recipe_argument("RECIPE")]
 Engine = Annotated[
     str | None,
     typer.Option(
