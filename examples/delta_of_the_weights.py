@@ -19,7 +19,7 @@ def backward(cache):
     dz2 = (z2 - t) / len(x)
     delta_W2 = a1.T @ dz2
     delta_b2 = dz2.sum(axis=0)
-    da1 = dz2 @ delta_W2.T  # the weights are W2
+    da1 = dz2 @ delta_W2.T  # through the second layer
     dz1 = da1 * (1 - a1**2)
     delta_W1 = x.T @ dz1
     delta_b1 = dz1.sum(axis=0)

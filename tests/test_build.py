@@ -55,7 +55,7 @@ def clone(tmp_path: Path) -> Path:
     """What of the repository a build or a make reads, to be spoiled."""
     folder = tmp_path / "clone"
     folder.mkdir()
-    for name in ("native", "recipes", "benchmarks"):
+    for name in ("native", "recipes", "examples", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name)
     compiled = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
     shutil.copytree(ROOT / "src", folder / "src", ignore=compiled)
@@ -88,6 +88,7 @@ def test_without_a_compiled_engine_byhand_installs_all_the_same(
     )
     assert (site / "byhand/engines/native.py").exists()
     assert (site / "byhand/recipes/nielsen-1.toml").exists()
+    assert (site / "byhand/examples/delta_of_the_weights.py").exists()
     assert [path for path in site.rglob("_native*") if path.suffix != ".pyi"] == []
     printed = succeed(
         *(sys.executable, "-c"),

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from byhand import storage
 from byhand.errors import DamagedFileError
-from byhand.storage import atomic, checksum, read_tensors, write_tensors, write_text
+from byhand.storage import atomic, checksum, read_tensors, shipped, write_tensors, write_text
 
 TENSORS = {
     "hidden.W": np.arange(12, dtype=np.float64).reshape(3, 4),
@@ -136,3 +137,13 @@ def test_checksum_sees_values_shape_dtype_and_order() -> None:
     assert checksum(np.array([1, 2], dtype=np.uint8)) == (
         "1758fb41be72dcf1c91b3f3acf9f78d102e8b6f2dd6b973e9efec38d216ebbd8"
     )
+
+
+def test_what_is_shipped_lies_inside_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "src" / "byhand"
+    monkeypatch.setattr(storage, "__file__", str(package / "storage.py"))
+    assert shipped("recipes") == tmp_path / "recipes"
+    (package / "recipes").mkdir(parents=True)
+    assert shipped("recipes") == package / "recipes"

@@ -17,7 +17,7 @@ import random
 import sys
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,47 +56,51 @@ class Runner:
     """A program's text at one set of inputs, run from scratch each time.
 
     generic     the inputs of the sheet, in place of those of the file's example
+    seed        of the inputs
     """
 
     program: Program
     text: str
     generic: bool
+    seed: int = 0
 
-    def run(self, nudge: Nudge | None = None) -> Outcome:
+    def run(self, *nudges: Nudge) -> Outcome:
         """Its loss and gradients."""
-        space = self._space(nudge)
+        space = self._space(nudges)
         if self.program.make:
             exec(self.program.make, space)
-        if nudge and _in_object(nudge.variable, space):
-            _move(space, nudge)
+        for nudge in nudges:
+            if _in_object(nudge.variable, space):
+                _move(space, nudge)
         exec(self.program.call, space)
         gradients = {name: _plain(value) for name, value in space["grads"].items()}
         return Outcome(float(space["loss"]), gradients)
 
     def variable(self, name: str) -> np.ndarray:
         """What the key `name` of the gradients refers to."""
-        space = self._space(None)
+        space = self._space(())
         if self.program.make:
             exec(self.program.make, space)
         holder: Any = space if _in_object(name, space) else space["inputs"]
         *_, value = _walk(holder, name)
         return _plain(value)
 
-    def _space(self, nudge: Nudge | None) -> dict[str, Any]:
+    def _space(self, nudges: Sequence[Nudge]) -> dict[str, Any]:
         module = types.ModuleType(f"corpus_{self.program.path.stem}")
         module.__file__ = str(self.program.path)
         sys.modules[module.__name__] = module
         exec(compile(self.text, self.program.title, "exec"), module.__dict__)
         space: dict[str, Any] = {"m": module, "np": np, "g": cotangent}
         space["torch"] = sys.modules.get("torch")
-        rng = space["rng"] = np.random.default_rng(0)
+        rng = space["rng"] = np.random.default_rng(self.seed)
         if self.generic:
             exec(self.program.generic, space)
         else:
             space["inputs"] = module.example(rng)
         space["inputs"] = copy.deepcopy(space["inputs"])
-        if nudge and not _in_object(nudge.variable, space):
-            _move(space["inputs"], nudge)
+        for nudge in nudges:
+            if not _in_object(nudge.variable, space):
+                _move(space["inputs"], nudge)
         _seed()
         return space
 
@@ -167,7 +171,7 @@ def relative_error(found: np.ndarray, expected: np.ndarray, floor: float) -> flo
     return float(np.abs(found - expected).max() / scale)
 
 
-def _floor(gradients: Arrays) -> float:
+def floor_of(gradients: Arrays) -> float:
     """A gradient that should be zero is judged by the others' size."""
     return 1e-3 * max([1e-5, *(float(np.abs(d).max()) for d in gradients.values() if d.size)])
 
@@ -182,7 +186,7 @@ def check_right(runner: Runner) -> Outcome:
         raise InvalidError("expected gradients from the sheet's call, found none; fill grads")
     if runner.run().loss != outcome.loss:
         raise InvalidError("expected the same loss twice, found two; draw from rng or np.random")
-    floor, step = _floor(outcome.gradients), runner.program.step
+    floor, step = floor_of(outcome.gradients), runner.program.step
     for name, gradient in outcome.gradients.items():
         shape = runner.variable(name).shape
         if gradient.shape != shape:
@@ -220,7 +224,7 @@ def check_wrong(runner: Runner, mistake: Mistake, right: Outcome, same: bool) ->
         raise InvalidError("expected the loss as it was, found another; plant it in the backward")
     if outcome.gradients.keys() != right.gradients.keys():
         raise InvalidError("expected the gradients of the right program, found other names")
-    floor = _floor(right.gradients)
+    floor = floor_of(right.gradients)
     worst = max(
         relative_error(outcome.gradients[name], expected, floor)
         for name, expected in right.gradients.items()

@@ -66,3 +66,8 @@ class L1(Regularizer):
     def gradient(self, w: Array, examples: int) -> Array:
         out: Array = np.sign(w) * w.dtype.type(self.strength / examples)
         return out
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to regularizers.py::L2 and L1."""
+    return {"init": {"strength": 0.3}, "forward": {"w": rng.standard_normal((4, 3)), "examples": 7}}

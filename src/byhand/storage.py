@@ -131,3 +131,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def shipped(folder: str) -> Path:
+    """Where recipes/ or examples/ is: inside the installed package, or, for people to read, at the
+    top of the repository."""
+    package = Path(__file__).parent
+    inside = package / folder
+    return inside if inside.is_dir() else package.parents[1] / folder

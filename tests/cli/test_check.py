@@ -241,6 +241,11 @@ def test_fix_touches_nothing_that_is_right(byhand: Any, says: Any, path: Path) -
         (["no.py::f"], "no.py: expected a Python file, found none; look at its path"),
         (["."], ".: expected a Python file, found a folder; name one file in it"),
         (
+            ["net.ipynb"],
+            "net.ipynb: expected a Python file, found a notebook; call in it "
+            "byhand.check(forward, backward, inputs)",
+        ),
+        (
             ["points.csv"],
             "points.csv: expected a file that ends in .py; give FILE.py or FILE.py::NAME",
         ),
@@ -331,3 +336,48 @@ def test_the_doctor_itself_from_the_command_to_the_corrected_file(byhand: Any, p
     assert (result.exit_code, found["verdict"]) == (0, "right")
     assert {gradient["of"] for gradient in found["gradients"]} == {"x", "w"}
     assert path.read_text("utf-8") == FIXED
+
+
+def test_what_the_file_prints_stays_out_of_the_json(byhand: Any, path: Path) -> None:
+    noise = "import sys\nprint('out')\nprint('err', file=sys.stderr)\n"
+    path.write_text(noise + FIXED.replace("    x, w = cache", "    print('x')\n    x, w = cache"))
+    result = byhand("check", "linear.py", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["verdict"] == "right"
+
+
+def test_what_python_says_of_a_shape_is_shown(byhand: Any, path: Path) -> None:
+    path.write_text(SOURCE.replace("dout @ w.T", "dout @ w"))
+    result = byhand("check", "linear.py")
+    assert (result.exit_code, result.stderr) == (1, "")
+    first, second, *_ = result.stdout.splitlines()
+    assert first == "linear.py: shapes do not fit"
+    assert second.startswith("  ValueError: matmul: Input operand 1 has a mismatch")
+
+
+def test_a_file_that_does_not_run_ends_with_2(byhand: Any, path: Path) -> None:
+    path.write_text("import sys\nsys.exit(0)\n")
+    result = byhand("check", "linear.py", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["verdict"]) == (2, "error")
+    assert result.stderr == (
+        "error: linear.py cannot be imported: line 2: SystemExit: 0; it ends the program there; "
+        'put that under if __name__ == "__main__":\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.replace("    ", "\t").encode(),
+        lambda text: ("# -*- coding: latin-1 -*-\n# caf\xe9\n" + text).encode("latin-1"),
+    ],
+    ids=["crlf", "tabs", "latin-1"],
+)
+def test_fix_keeps_the_file_as_it_is_written(
+    byhand: Any, path: Path, encode: Callable[[str], bytes]
+) -> None:
+    path.write_bytes(encode(SOURCE))
+    result = byhand("check", "linear.py", "--fix", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["verdict"]) == (0, "right")
+    assert path.read_bytes() == encode(FIXED)

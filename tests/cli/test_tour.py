@@ -23,6 +23,13 @@ def test_tour(start: Any, byhand: Any, folder: Path) -> None:
     assert "\x1b" not in stdout
     assert max(map(len, stdout.splitlines())) <= 80
 
+    wrong = "da1 = dz2 @ delta_W2.T  # through the second layer"
+    assert "\n1  A mistake that costs a day\n    def backward(cache):\n" in stdout
+    assert stdout.count(f"        {wrong}\n") == 1
+    assert "\n  The line uses delta_W2 where W2 belongs." in stdout
+    assert f"\n  - {wrong}\n  + {wrong.replace('delta_W2', 'W2')}\n" in stdout
+    assert "With that line corrected, which --fix does, every gradient is right. For a" in stdout
+
     errors = re.findall(r"^(\S+) .* (\d)e-(\d\d)$", stdout, re.MULTILINE)
     assert [name for name, *_ in errors] == ["output.W", "output.b", "hidden.W", "hidden.b", "x"]
     assert all(int(power) >= 8 for *_, power in errors)

@@ -45,10 +45,12 @@ def test_the_day_long_mistake() -> None:
     assert verdicts["delta_b1"] == "inherited"
     (finding,) = report.findings
     assert finding.kind == "swapped-variable"
-    assert finding.message == "The line uses delta_W2 where W2 belongs."
+    assert finding.message == (
+        "The line uses delta_W2 where W2 belongs. delta_W2 is the change of W2, not W2."
+    )
     assert finding.fix is not None
-    assert finding.fix.old == "    da1 = dz2 @ delta_W2.T  # the weights are W2"
-    assert finding.fix.new == "    da1 = dz2 @ W2.T  # the weights are W2"
+    assert finding.fix.old == "    da1 = dz2 @ delta_W2.T  # through the second layer"
+    assert finding.fix.new == "    da1 = dz2 @ W2.T  # through the second layer"
     assert finding.fix.old[finding.column : finding.end_column] == "delta_W2"
 
 
@@ -127,11 +129,11 @@ def _backward(dy, cache):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("def f(:\n", "net.py, line 1: invalid syntax; it has to be valid Python"),
+        ("def f(:\n", "net.py, line 1: invalid syntax; it has to be valid Python 3"),
         (
             "import numpy\nimport no_such_thing\n",
             "net.py cannot be imported: line 2: ModuleNotFoundError: No module named "
-            "'no_such_thing'",
+            "'no_such_thing'; install it for the Python that runs byhand",
         ),
         (
             "x = 1\ndef example(rng):\n    return {'x': rng.normal(size=3)}\n",
@@ -146,7 +148,7 @@ def _backward(dy, cache):  # type: ignore[no-untyped-def]
         ),
         (
             RIGHT.replace("return {", "return 1 / 0, {"),
-            "example(rng) fails: ZeroDivisionError: division by zero",
+            "example(rng) fails: line 15: ZeroDivisionError: division by zero",
         ),
         (
             RIGHT.replace("return {", "return 3, {"),

@@ -190,6 +190,25 @@ def test_long_names_are_cut_in_the_middle() -> None:
     assert cell_len(line) <= 80
 
 
+def test_a_long_name_takes_the_room_that_short_ones_leave() -> None:
+    gradient = GradientVerdict("self.encoder.grad_weight", "encoder.weight", "right", 1e-9, 2)
+    line = present.text(Report("f.py", "right", (gradient,))).splitlines()[-1]
+    assert line == "  right  self.encoder.grad_weight  encoder.weight           1e-09       2"
+
+
+def test_gradients_of_a_program_that_stops_were_not_compared() -> None:
+    said = present.text(replace(WRONG, verdict="shape", reason="ValueError: (5, 2) and (5, 3)"))
+    assert said.startswith(
+        "layers/affine.py::affine_backward: shapes do not fit\n  ValueError: (5, 2) and (5, 3)\n\n"
+        "layers/affine.py:3  dw: transposed\n"
+    )
+    assert [g["name"] for g in present.as_json(replace(WRONG, verdict="shape"))["gradients"]] == [
+        "dx",
+        "dh",
+        "dw",
+    ]
+
+
 def test_nothing_in_the_users_text_moves_the_cursor() -> None:
     report = replace(WRONG, target="a\x1b[2J.py", source=(*SOURCE[:2], "    dw = '\x1b[31m'"))
     assert "\x1b" not in present.text(report)

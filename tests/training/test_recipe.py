@@ -10,7 +10,6 @@ import pytest
 from byhand.engines import ENGINES
 from byhand.errors import InputError
 from byhand.training import Recipe, all_recipes, find_recipe, read_recipe
-from byhand.training import recipe as recipe_module
 from byhand.training.recipe import Published, TrainingTable, recipe_folder
 from byhand.training.reproduce import METRICS
 
@@ -24,16 +23,6 @@ def test_the_recipes_are_found() -> None:
     assert {"nielsen-1", "nielsen-one-neuron", "mlp-mnist"} <= {path.stem for path in FILES}
     assert [recipe.name for recipe in all_recipes()] == [path.stem for path in FILES]
     assert find_recipe("nielsen-1").model.sizes == [784, 30, 10]
-
-
-def test_an_installed_byhand_has_its_recipes_inside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "byhand"
-    monkeypatch.setattr(recipe_module, "__file__", str(package / "training" / "recipe.py"))
-    assert recipe_folder() == tmp_path.parent / "recipes"
-    (package / "recipes").mkdir(parents=True)
-    assert recipe_folder() == package / "recipes"
 
 
 @every_file

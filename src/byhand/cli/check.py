@@ -72,7 +72,9 @@ def check(
         from byhand.doctor.present import as_json as plain
 
         print_json(plain(report))
-    elif EXIT_CODES[report.verdict] < 2 or report.gradients:
+    elif EXIT_CODES[report.verdict] < 2:
+        _show(report, verbose)
+    elif report.gradients:
         _show(replace(report, reason=""), verbose)
     _finish(report)
 
@@ -82,6 +84,11 @@ def _target(target: str) -> tuple[Path, str | None]:
     path = Path(file)
     if path.is_dir():
         raise InputError(f"{file}: expected a Python file, found a folder; name one file in it")
+    if path.suffix == ".ipynb":
+        raise InputError(
+            f"{file}: expected a Python file, found a notebook; call in it "
+            "byhand.check(forward, backward, inputs)"
+        )
     if path.suffix != ".py":
         raise InputError(f"{file}: expected a file that ends in .py; give FILE.py or FILE.py::NAME")
     if not path.is_file():

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
+import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,7 @@ from byhand.errors import TrainingError
 if TYPE_CHECKING:
     from byhand.training import Recipe, Run
 
+EXAMPLE = "delta_of_the_weights.py"
 RECIPE = "nielsen-init-100-scaled"
 EPOCHS = 6
 GOAL = 0.95
@@ -24,20 +28,22 @@ TIMED = 3000
 
 
 def tour() -> None:
-    """Watch a hand-written network learn handwritten digits.
+    """Find a wrong derivative, and watch a hand-written network learn handwritten digits.
 
-    Checks derivatives, trains on MNIST in C++ with NumPy's speed beside it, shows answers and
-    figures: about a minute.
+    Asks the doctor about the mistake that costs a day, checks derivatives, trains on MNIST in C++
+    with NumPy's speed beside it, shows answers and figures: about a minute.
     """
-    heading("1  Are the derivatives right?")
+    heading("1  A mistake that costs a day")
+    _find_a_mistake()
+    heading("2  Are the derivatives right?")
     _check_derivatives()
-    heading("2  A hand-written network learns handwritten digits")
+    heading("3  A hand-written network learns handwritten digits")
     run = _train()
-    heading("3  What it answers")
+    heading("4  What it answers")
     picture = _answers(run)
-    heading("4  What it learned")
+    heading("5  What it learned")
     _draw(run)
-    heading("5  Go on")
+    heading("6  Go on")
     _reached(run)
     byhand = _command()
     print("\nThree commands to try next:")
@@ -55,6 +61,33 @@ def _command() -> str:
     if shutil.which("byhand") or Path(sys.argv[0]).name != "byhand":
         return "byhand"
     return os.path.relpath(sys.argv[0])
+
+
+def _find_a_mistake() -> None:
+    """A wrong backward, what the doctor says to it, and what it says once that is corrected."""
+    from rich.console import Console
+
+    from byhand.doctor import check_file
+    from byhand.doctor.fixing import applied
+    from byhand.doctor.present import rich_text
+    from byhand.storage import shipped
+
+    path = shipped("examples") / EXAMPLE
+    text = path.read_text("utf-8")
+    _, named, rest = text.partition("def backward")
+    backward = named + rest.partition("\n\n\n")[0]
+    print(textwrap.indent(backward, "    "))
+    print(f"\nIt runs, the shapes fit, and the network learns badly.\nbyhand check {EXAMPLE}:\n")
+    report = check_file(path)
+    Console(highlight=False).print(rich_text(replace(report, target=EXAMPLE)), soft_wrap=True)
+    with tempfile.TemporaryDirectory() as folder:
+        corrected = Path(folder) / EXAMPLE
+        corrected.write_text(applied(text, [f.fix for f in report.findings if f.fix]), "utf-8")
+        verdict = check_file(corrected).verdict
+    print(
+        f"\nWith that line corrected, which --fix does, every gradient is {verdict}. For a file\n"
+        f"of yours: {_command()} check FILE.py"
+    )
 
 
 def _check_derivatives() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from byhand.doctor import names
 from byhand.doctor.instrument import Instrumented
-from byhand.doctor.results import CannotBind
+from byhand.doctor.results import CannotBind, is_container
 
 
 def bind(
@@ -47,6 +48,109 @@ def bind(
     return positional, given
 
 
+class Passing:
+    """What a backward is given: by name what the forward returned, was given, or has a gradient
+    of; then the rest by what their names say they are, or in their order.
+
+    outputs     the forward's results, each with its name
+    upstream    the gradients of those that have one, by the names of the results; empty where the
+                forward returns the loss
+    guessed     the last parameter that was given something only for its place
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        parameters: list[inspect.Parameter],
+        outputs: list[tuple[str, Any]],
+        upstream: dict[str, Any],
+        inputs: dict[str, Any],
+    ) -> None:
+        self.function = function
+        self.parameters = parameters
+        self.outputs = outputs
+        self.upstream = upstream
+        self.inputs = inputs
+        self.waiting = dict(upstream)
+        self.of_loss = not upstream  # whether 1, the loss's own gradient, may be asked for
+        self.given: dict[str, Any] = {}
+        self.guessed = ""
+
+    def call(self) -> Any:
+        """The backward's results.
+
+        Raises      CannotBind, and whatever the backward raises
+        """
+        returned = {name: value for name, value in self.outputs if name}
+        named = [p for p in self.parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        rest = [p for p in named if not self._by_name(p, returned)]
+        used = {id(v) for v in self.given.values()}
+        kept = [v for name, v in self.outputs[1:] if not (name and name in self.upstream)]
+        self.extra = [v for v in kept if id(v) not in used]
+        self.leftover = [v for v in self.inputs.values() if id(v) not in used]
+        for p in rest:
+            if not self._by_role(p, rest):
+                self._in_turn(p, alone=len(rest) == 1)
+        if self.upstream and len(self.waiting) == len(self.upstream):
+            raise CannotBind(f"{self._name} takes no gradient of the forward's output")
+        if any(p.kind is p.VAR_KEYWORD for p in self.parameters):
+            self.given = {**self.inputs, **self.given}
+        positional = [
+            self.given.pop(p.name) for p in self.parameters if p.kind is p.POSITIONAL_ONLY
+        ]
+        return self.function(*positional, **self.given)
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.function, "__name__", str(self.function))
+
+    def _by_name(self, p: inspect.Parameter, returned: dict[str, Any]) -> bool:
+        a_gradient = p.name in self.upstream and names.looks_like_gradient(p.name)
+        if p.name in returned and not a_gradient:
+            self.given[p.name] = returned[p.name]
+            return True
+        if p.name in self.inputs:
+            self.given[p.name] = self.inputs[p.name]
+            return True
+        for name in self.waiting:
+            if name and name != p.name and name in names.stems(p.name):
+                self.given[p.name] = self.waiting.pop(name)
+                return True
+        return False
+
+    def _by_role(self, p: inspect.Parameter, rest: list[inspect.Parameter]) -> bool:
+        """A gradient of an output, or of the loss; what has a default may keep it."""
+        a_gradient = bool(names.UPSTREAM.match(p.name)) or names.looks_like_gradient(p.name)
+        a_cache, optional = bool(names.CACHE.search(p.name)), p.default is not p.empty
+        if self.waiting and (a_gradient or not self.extra or (p is rest[0] and not a_cache)):
+            self.given[p.name] = self.waiting.pop(next(iter(self.waiting)))
+            return True
+        if self.of_loss and a_gradient and not optional and not (self.extra and a_cache):
+            self.given[p.name] = 1.0
+            self.of_loss = False
+            return True
+        return optional and not a_cache
+
+    def _in_turn(self, p: inspect.Parameter, alone: bool) -> None:
+        """What the forward returned beside its output, and at last what it was given."""
+        first = self.outputs[0][1]
+        a_cache = bool(names.CACHE.search(p.name))
+        if self.extra:
+            if not alone and not a_cache:
+                self.guessed = p.name
+            self.given[p.name] = self.extra.pop(0)
+        elif p.default is not p.empty:
+            return
+        elif is_container(first) and all(v is not first for v in self.given.values()):
+            self.given[p.name] = first
+        elif len(self.outputs) > 1 and a_cache:
+            self.given[p.name] = tuple(v for _, v in self.outputs[1:])
+        elif self.leftover:
+            self.given[p.name] = self.leftover.pop(0)
+        else:
+            raise CannotBind(f"{self._name} wants {p.name}, which nothing is known for")
+
+
 def functions(module: Instrumented) -> dict[str, FunctionType]:
     """The functions that the file itself defines."""
     return {
@@ -68,9 +172,11 @@ def classes(module: Instrumented) -> dict[str, type]:
 
 
 def methods(cls: type) -> list[str]:
+    """A class's own methods and those it inherits; a torch.nn.Module has a hundred of its own."""
     return [
         name
         for base in reversed(cls.__mro__)
+        if not base.__module__.startswith("torch.")
         for name, value in vars(base).items()
         if isinstance(value, FunctionType) and not name.startswith("__")
     ]

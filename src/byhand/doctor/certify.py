@@ -9,13 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from byhand.doctor import names, oracle, values
+from byhand.doctor import deadline, names, oracle, values
 from byhand.doctor.oracle import Slope
+from byhand.doctor.places import by_place
 from byhand.doctor.subject import Outcome, State, Subject
 from byhand.doctor.values import Path
 
-SECONDS = 1.2
+SECONDS = 0.6
 """For the finite differences at one point."""
+RELATIVE = 5e-6
+"""How far an element may be off: a mistake is larger, and a 1e-8 that somebody adds against a
+division by zero, in the forward only, is smaller."""
+SINGLE, DOUBLE = 2e-6, 1e-7
+"""How far, of the largest element: what sums lose that were rounded on the way."""
 
 
 @dataclass
@@ -71,31 +77,31 @@ class Slopes:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self.known: dict[Path, list[tuple[np.ndarray, float]]] = {}
+        self.known: dict[Path, list[tuple[np.ndarray, float, float]]] = {}
 
     def fits(self, path: Path, gradient: Any) -> bool:
         """Whether an array is the gradient of a variable, as far as two directions tell."""
         g = values.as_array(gradient)
         if g is None or g.shape != values.shape(self.subject.start.get(path)):
             return False
-        for direction, slope in self._of(path):
+        for direction, slope, bar in self._of(path):
             own = float((g * direction).sum())
-            if not abs(own - slope) <= 2e-4 * max(abs(own), abs(slope)) + 1e-7:
+            if not abs(own - slope) < 2e-4 * max(abs(own), abs(slope)) + bar:
                 return False
         return bool(np.any(g))
 
-    def _of(self, path: Path) -> list[tuple[np.ndarray, float]]:
+    def _of(self, path: Path) -> list[tuple[np.ndarray, float, float]]:
         if path not in self.known:
             nudger = oracle.Nudger(self.subject, self.subject.start, path)
             rng = np.random.default_rng(9)
             found = []
             for _ in range(2):
-                d = rng.normal(size=nudger.base.shape)
+                d = nudger.unit() * rng.normal(size=nudger.base.shape)
                 try:
-                    slope = (nudger.along(1e-5 * d) - nudger.along(-1e-5 * d)) / 2e-5
+                    above, below = nudger.along(1e-5 * d), nudger.along(-1e-5 * d)
                 except Exception:
-                    slope = math.nan
-                found.append((d, slope))
+                    above = below = math.nan
+                found.append((d, (above - below) / 2e-5, 1e-9 * abs(above)))
             self.known[path] = found
         return self.known[path]
 
@@ -110,6 +116,7 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str], slopes: Slope
     texts = {path: values.named(path[1:]) for path in pool}
     found: list[Claim] = []
     taken: set[Path] = set()
+    spots = {("inputs", key): f"result {k}" for k, key in enumerate(subject.start.inputs)}
     ranked = []
     for order, (name, gradient) in enumerate(outcome.gradients.items()):
         label, _, exact = name.partition("\x00")
@@ -126,6 +133,8 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str], slopes: Slope
                 continue
             like = names.likeness(name, texts[path])
             same = shape == shapes[path]
+            if _outdone(name, texts[path], outcome):
+                like = 0
             if like < 7 and not same:
                 continue
             if like < 3 and (path[0] == "world" or not same or shape == ()):
@@ -133,8 +142,9 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str], slopes: Slope
             fits = same and slopes.fits(path, gradient)
             near = _common(name, texts[path])
             prefer = {"inputs": 0.3, "owner": 0.2, "world": 0.1}[path[0]]
+            prefer += 0.2 * (name == spots.get(path))
             strength = like + 1.5 * same + near + prefer + 6 * fits
-            strong = like >= 7 or (like >= 3 and names.looks_like_gradient(label.split(".")[-1]))
+            strong = like >= 7 or (like >= 3 and names.looks_like_gradient(names.of_list(label)))
             ranked.append((strength, -order, -place, name, path, strong, fits))
     ranked.sort(key=lambda r: (-r[0], -r[1], -r[2]))
     named = any(strong for *_, strong, _ in ranked)
@@ -145,8 +155,34 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str], slopes: Slope
             found.append(Claim(name, path))
             taken.add(path)
     _siblings(found, outcome, {texts[p]: p for p in pool if p not in taken})
+    found += [Claim(*pair) for pair in by_place(subject, outcome, {c.name: c.of for c in found})]
     order_of = list(outcome.gradients)
     return sorted(found, key=lambda c: order_of.index(c.name))
+
+
+def unclaimed(subject: Subject, found: list[Claim]) -> list[str]:
+    """The variables beside those of the claims, params.b beside params.W, that have none."""
+    containers = {claim.of[:-1] for claim in found if len(claim.of) > 2}
+    claimed = {claim.of for claim in found}
+    return [
+        values.named(path[1:])
+        for path in variables(subject)
+        if path[:-1] in containers and path not in claimed and values.shape(subject.start.get(path))
+    ]
+
+
+def _outdone(name: str, variable: str, outcome: Outcome) -> bool:
+    """W beside dW is the parameter after its update, not its gradient."""
+    if names.looks_like_gradient(names.of_list(name)) or names.likeness(name, variable) < 7:
+        return False
+    shape = values.shape(outcome.gradients[name])
+    return any(
+        names.looks_like_gradient(names.of_list(other))
+        and names.likeness(other, variable) >= 3
+        and values.shape(gradient) == shape
+        for other, gradient in outcome.gradients.items()
+        if other != name
+    )
 
 
 def _siblings(found: list[Claim], outcome: Outcome, free: dict[str, Path]) -> None:
@@ -201,6 +237,8 @@ def _echo(name: str, variable: str, path: Path, gradient: Any, subject: Subject)
     """A variable handed back, or an attribute compared with itself, is no gradient."""
     if name in (f"self.{variable}", f"global.{variable}"):
         return True
+    if names.looks_like_gradient(name) and names.likeness(name, variable) >= 7:
+        return False
     a, b = values.as_array(gradient), values.as_array(subject.start.get(path))
     return (
         a is not None
@@ -228,10 +266,12 @@ def measure(
     once = time.perf_counter() - began
     if not math.isfinite(loss):
         return None
-    most = max(6, int(seconds / max(once, 2e-5) / 5 / max(1, len(found))))
+    end = began + min(seconds, deadline.left() / 5)
     rng = np.random.default_rng(11)
     point = Point(state, loss, {}, {})
-    for claim in found:
+    for place, claim in enumerate(found):
+        share = (end - time.perf_counter()) / (len(found) - place)
+        most = max(2, int(share / max(once, 2e-5) / 5))
         at = state.get(claim.of)
         size = int(np.prod(values.shape(at), dtype=int))
         point.shapes[claim.name] = values.shape(at)
@@ -241,33 +281,58 @@ def measure(
     return point
 
 
-def compare(claim: Claim, gradient: Any, point: Point) -> Comparison:
-    """The claim at a point. What is not a number is never right."""
-    slope, shape = point.truth[claim.name], point.shapes[claim.name]
-    got = values.as_array(gradient)
+def taken(claim: Claim, gradient: Any, point: Point) -> np.ndarray | None:
+    """A gradient's elements where the truth is known; None where it has another shape."""
+    got, shape = values.as_array(gradient), point.shapes[claim.name]
+    if got is None or not (got.shape == shape or got.size == math.prod(shape) == 1):
+        return None
+    found: np.ndarray = got.reshape(-1)[point.truth[claim.name].elements]
+    return found
+
+
+def right(claim: Claim, gradient: Any, point: Point) -> bool:
+    """Whether a claim is right at a point. What is not a number is never right."""
+    got, slope = taken(claim, gradient, point), point.truth[claim.name]
     if got is None:
-        return Comparison(False, math.inf)
-    if got.shape != shape:
-        if got.size == 1 and math.prod(shape) == 1:
-            got = got.reshape(shape)
-        else:
-            return Comparison(False, math.inf, wrong_shape=True)
-    got = got.reshape(-1)[slope.elements]
-    scale = max(float(np.abs(slope.value).max(initial=0)), 1e-4 * max(1.0, abs(point.loss)) * 1e-2)
-    difference = np.abs(got - slope.value)
-    tolerance = 20 * slope.bar + 2e-6 * scale
-    good = difference <= tolerance
+        return False
+    if not (_good(got, slope) | (slope.kinks & np.isfinite(got))).all():
+        return False
+    for direction, value, bar in slope.along:
+        parts = values.as_array(gradient) * direction
+        # Where some elements are at kinks, the sum is a little off.
+        if not abs(parts.sum() - value) < 20 * bar + 1e-4 * np.linalg.norm(parts):
+            return False
+    return True
+
+
+def _good(got: np.ndarray, slope: Slope) -> np.ndarray:
+    """Which elements agree, as far as the truth is known and rounding lets them."""
+    size = np.abs(slope.value)
+    scale = float(size[~slope.kinks].max(initial=0))
+    single = bool((got == got.astype(np.float32)).all())  # perhaps computed in float32
+    tolerance = 20 * slope.bar + RELATIVE * size + (SINGLE if single else DOUBLE) * scale
+    # Where there is no noise nothing but the very same will do.
+    found: np.ndarray = (np.abs(got - slope.value) < tolerance) | (got == slope.value)
+    return found
+
+
+def compare(claim: Claim, gradient: Any, point: Point) -> Comparison:
+    """The claim at a point, and by how much it is off."""
+    slope, shape = point.truth[claim.name], point.shapes[claim.name]
+    got = taken(claim, gradient, point)
+    if got is None:
+        return Comparison(False, math.inf, wrong_shape=values.as_array(gradient) is not None)
     # Any choice of a sub-gradient will do, and where kinks meet it may lie outside of the two
     # one-sided slopes: an element at a kink is left to the other points.
-    chosen = slope.kinks & ~good
+    chosen = slope.kinks & ~_good(got, slope)
     kink = None
     if chosen.any():
         first = int(slope.elements[int(np.argmax(chosen))])
         kink = tuple(int(i) for i in np.unravel_index(first, shape)) if shape else ()
-    right = bool((good | slope.kinks).all())
     norm = max(float(np.linalg.norm(slope.value)), float(np.linalg.norm(got)))
     error = float(np.linalg.norm((got - slope.value)[~slope.kinks])) / norm if norm > 0 else 0.0
-    return Comparison(right, error if math.isfinite(error) else math.inf, kink)
+    error = error if math.isfinite(error) else math.inf
+    return Comparison(right(claim, gradient, point), error, kink)
 
 
 def nudged(subject: Subject, found: list[Claim], state: State, seed: int) -> State | None:

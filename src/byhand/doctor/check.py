@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from byhand.doctor import certify, find, loading, shape_annotations, values
-from byhand.doctor.certify import Claim
+from byhand.doctor import (
+    binding,
+    certify,
+    deadline,
+    failures,
+    find,
+    loading,
+    shape_annotations,
+    shrinking,
+    surroundings,
+    values,
+)
 from byhand.doctor.diagnose import diagnose
 from byhand.doctor.instrument import Instrumented
 from byhand.doctor.report import Report
-from byhand.doctor.results import CannotBind
-from byhand.doctor.subject import Outcome, Subject
+from byhand.doctor.subject import Outcome
+from byhand.doctor.trials import Case, TooSlow, settle
 from byhand.errors import InputError
+
+SLOW = 0.05
+"""Seconds of a run from which on smaller inputs are tried, with axes longer than MODERATE cut."""
+MODERATE = 8
 
 
 def check_file(
@@ -30,12 +46,32 @@ def check_file(
 ) -> Report:
     """Check the gradients of a file; what keeps them from being checked is in the report."""
     path = Path(path)
+    return _report(path, lambda: loading.read(path), {}, name, inputs, of, seed)
+
+
+def _report(
+    path: Path,
+    read: Callable[[], str],
+    around: Mapping[str, Any],
+    name: str | None,
+    inputs: Mapping[str, Any] | None,
+    of: Mapping[str, str] | None,
+    seed: int,
+) -> Report:
     target = f"{path}::{name}" if name else str(path)
+    given = None if inputs is None else dict(inputs)
     try:
-        text = loading.read(path)
-        module = loading.load(text, path)
-        given = None if inputs is None else dict(inputs)
-        return _check(module, text, target, name, given, dict(of or {}), seed)
+        with surroundings.alone(path):
+            text = read()
+            began = time.perf_counter()
+            loading.import_libraries(text)
+            # PyTorch alone may take long to load; what is checked has half of the time at least.
+            spent = min(time.perf_counter() - began, deadline.SECONDS / 2)
+            with deadline.limit(deadline.SECONDS - spent), surroundings.exact_torch():
+                module = loading.load(text, path, around)
+                return _check(module, text, target, name, given, dict(of or {}), seed)
+    except deadline.Late as late:
+        return Report(target, "error", reason=failures.slow(late, path))
     except InputError as error:
         return Report(target, "error", reason=str(error))
 
@@ -61,7 +97,17 @@ def check(
             f"check needs functions written in Python, found {type(forward).__name__}"
         ) from None
     name = getattr(backward or forward, "__qualname__", "").split(".<locals>.")[-1]
-    return check_file(path, name, inputs=inputs, of=of, seed=seed)
+    owner = getattr(forward, "__self__", None)
+    if owner is not None:
+        inputs = {"self": owner, **inputs}
+    if path.is_file():
+        return check_file(path, name, inputs=inputs, of=of, seed=seed)
+    # In a notebook: the definitions of its cells, with all else as it is there by now.
+    cells = [f for f in (forward, backward) if f is not None]
+    around = getattr(forward, "__globals__", {})
+    return _report(
+        Path("notebook"), lambda: loading.read_cells(cells), around, name, inputs, of, seed
+    )
 
 
 def _check(
@@ -73,15 +119,109 @@ def _check(
     of: dict[str, str],
     seed: int,
 ) -> Report:
-    case = None
-    for given in _offers(module, text, inputs, seed):
-        case = settle(module, in_double(given), name, of)
-        if case is not None:
-            break
-    if case is None:
+    if not (binding.functions(module) or binding.classes(module)):
         raise find.refuse(module, name)
+    case, refused = None, None
+    for given in _offers(module, text, inputs, seed):
+        try:
+            case, smaller = _settled(module, given, name, of)
+            break
+        except InputError as error:
+            refused = refused or error
+    if case is None:
+        raise refused or find.refuse(module, name)
     subject, outcome, found = case
-    return diagnose(module, text, target, subject, outcome, found, _more(module, inputs, seed))
+    # Where the inputs are large, a point near them has to do: others cost too much time.
+    more = [] if smaller else _more(module, inputs, seed)
+    report = diagnose(module, text, target, subject, outcome, found, more)
+    notes = list(report.notes)
+    if smaller:
+        cuts = ", ".join(f"{size} for {length}" for length, size in smaller.items())
+        notes.append(f"checked with smaller inputs than it was given: {cuts}")
+    gone = certify.unclaimed(subject, found)
+    if gone:
+        notes.append(f"no gradient of {', '.join(gone)} was found; --of GRADIENT=VARIABLE names it")
+    others = find.others(module, subject.plan) if name is None else []
+    if others:
+        notes.append(f"not checked: {', '.join(others)}; name each as FILE.py::NAME")
+    return replace(report, notes=tuple(notes))
+
+
+def _settled(
+    module: Instrumented, given: dict[str, Any], name: str | None, of: dict[str, str]
+) -> tuple[Case, dict[int, int]]:
+    """The program, ready to be checked, on smaller inputs where these are large or it is slow, and
+    the sizes that stand for the lengths of their axes.
+
+    Raises      InputError
+    """
+    large = shrinking.large(given)
+    small = _smaller(module, given, name, of, shrinking.LONG) if large else None
+    if small is not None:
+        return small
+    try:
+        case = settle(module, in_double(given), name, of)
+        if isinstance(case[1], Exception) and large:
+            return _raising_alike(module, given, name, of, case[1]) or (case, {})
+        if case[0].took <= SLOW or isinstance(case[1], Exception):
+            return case, {}
+        return _smaller(module, given, name, of, MODERATE) or (case, {})
+    except TooSlow:
+        small = _smaller(module, given, name, of, MODERATE)
+        if small is None:
+            raise
+        return small
+
+
+def _raising_alike(
+    module: Instrumented,
+    given: dict[str, Any],
+    name: str | None,
+    of: dict[str, str],
+    error: Exception,
+) -> tuple[Case, dict[int, int]] | None:
+    """All long axes made short, where the same line raises the same then."""
+
+    def spot(error: Outcome | Exception) -> object:
+        trace = error.__traceback__ if isinstance(error, Exception) else None
+        return type(error), failures.where(trace, Path(module.path))
+
+    to = shrinking.sizes(given, shrinking.LONG, 2)
+    try:
+        subject, outcome, _ = settle(module, in_double(shrinking.shrunk(given, to)), name, of)
+    except InputError:
+        return None
+    return ((subject, error, []), to) if spot(outcome) == spot(error) else None
+
+
+def _smaller(
+    module: Instrumented,
+    given: dict[str, Any],
+    name: str | None,
+    of: dict[str, str],
+    longer_than: int,
+) -> tuple[Case, dict[int, int]] | None:
+    """All long axes made short, where it runs so; else one after the other, the longest first."""
+
+    def tried(to: dict[int, int]) -> Case | None:
+        try:
+            case = settle(module, in_double(shrinking.shrunk(given, to)), name, of)
+        except InputError:
+            return None
+        return None if isinstance(case[1], Exception) else case
+
+    wanted: dict[int, int] = {}
+    for even in (2, 8):
+        wanted = shrinking.sizes(given, longer_than, even)
+        case = tried(wanted) if wanted else None
+        if case is not None:
+            return case, wanted
+    kept: dict[int, int] = {}
+    for length, size in wanted.items():
+        better = tried({**kept, length: size})
+        if better is not None:
+            case, kept = better, {**kept, length: size}
+    return None if case is None else (case, kept)
 
 
 def _offers(
@@ -121,52 +261,3 @@ def in_double(value: Any) -> Any:
         elif values.is_tensor(leaf) and leaf.is_floating_point():
             value = values.replaced(value, path, leaf.double())
     return value
-
-
-def settle(
-    module: Instrumented, given: dict[str, Any], name: str | None, of: dict[str, str]
-) -> tuple[Subject, Outcome | Exception, list[Claim]] | None:
-    """The likeliest plan that runs and whose results are gradients of something."""
-    raised: tuple[float, Subject, Exception] | None = None
-    best: tuple[float, Subject, Outcome, list[Claim]] | None = None
-    plain = 0.0
-    for score, plan in find.plans(module, given, name):
-        if best is not None and score < best[0] - 4.5:
-            break
-        subject = None
-        try:
-            subject = find.build(module, plan, given)
-            subject.loss(subject.start)
-        except CannotBind:
-            continue
-        except Exception as error:
-            # One function does both, so what is raised may come from its backward.
-            if subject is not None and plan.backward is None and _of_shapes(error):
-                raised = raised or (score, subject, error)
-            continue
-        try:
-            outcome = subject.run(subject.start)
-        except CannotBind:
-            continue
-        except Exception as error:
-            if plan.backward is not None and (raised is None or score > raised[0]):
-                raised = (score, subject, error)
-            continue
-        slopes = certify.Slopes(subject)
-        found = certify.claims(subject, outcome, of, slopes)
-        if not found:
-            continue
-        right = sum(slopes.fits(c.of, outcome.gradients[c.name]) for c in found)
-        worth = score + 0.3 * min(3, len(found)) + 2.5 * (right > 0) + 1.0 * right / len(found)
-        if best is None or worth > best[0]:
-            best = (worth, subject, outcome, found)
-            plain = score
-    if best is not None and (raised is None or raised[0] < plain + 0.5):
-        return best[1:]
-    if raised is not None:
-        return raised[1], raised[2], []
-    return None
-
-
-def _of_shapes(error: Exception) -> bool:
-    return isinstance(error, ValueError | IndexError)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+from pathlib import Path
 from typing import Any
 
-from byhand.doctor import certify, explain, render
+from byhand.doctor import certify, deadline, explain, failures, render
 from byhand.doctor.certify import Claim
 from byhand.doctor.find import build
 from byhand.doctor.instrument import Instrumented, compiled
@@ -98,26 +99,30 @@ def _search(module: Instrumented, text: str, judge: Judge, others: list[Judge]) 
     source = render.Source(text)
     findings: list[Finding] = []
     kept = Kept(module)
+    search, unsolved = None, False
+    judge.subject.hurry()
     try:
-        for _ in range(MOST_MISTAKES):
-            search = Search(module, judge, others, original)
-            repairs = search.run()
-            before = search.base.right if search.base else frozenset()
-            if not repairs:
-                if search.wrong() or not findings:
-                    guess = explain.unexplained(source, search)
-                    if guess is not None:
-                        findings.append(guess)
-                break
-            best = repairs[0]
-            alternatives = [r for r in repairs[1:] if r.right == best.right][:4]
-            findings.append(explain.finding(source, search, best, before, alternatives))
-            if best.right >= search.all_claims():
-                break
-            kept.put(best)
+        # What is left of the time, but for what it takes to say what was found.
+        with deadline.limit(deadline.left() - 0.4):
+            for _ in range(MOST_MISTAKES):
+                search = Search(module, judge, others, original)
+                repairs = search.run()
+                before = search.base.right if search.base else frozenset()
+                if not repairs:
+                    unsolved = bool(search.wrong()) or not findings
+                    break
+                best = repairs[0]
+                alternatives = [r for r in repairs[1:] if r.right == best.right][:4]
+                findings.append(explain.finding(source, search, best, before, alternatives))
+                if best.right >= search.all_claims():
+                    break
+                kept.put(best)
+    except deadline.Late:
+        unsolved = not findings
     finally:
         kept.restore()
-    return findings
+    guess = explain.unexplained(source, search) if search is not None and unsolved else None
+    return [*findings, *([guess] if guess else [])]
 
 
 class Kept:
@@ -176,8 +181,14 @@ def _shapes(
             f"it from example(rng) too"
         )
         return Report(target, "undecided", reason=reason)
+    said = f"{type(error).__name__}: {error}"
+    source = tuple(text.splitlines())
+    verdict = "shape" if isinstance(error, ValueError | IndexError) else "wrong"
+    spot = failures.where(error.__traceback__, Path(module.path))
+    if verdict == "wrong" and spot is not None and not any(f.fix for f in findings):
+        # A name that is not there, say: where it is raised is all that there is to know.
+        line = source[spot[1] - 1]
+        column = len(line) - len(line.lstrip())
+        findings = [Finding(spot[1], column, len(line.rstrip()), "", "raises", said)]
     claims = [GradientVerdict(c.label, c.variable, "wrong", float("inf")) for c in judge.claims]
-    reason = f"{type(error).__name__}: {error}"
-    return Report(
-        target, "shape", tuple(claims), tuple(findings), reason, source=tuple(text.splitlines())
-    )
+    return Report(target, verdict, tuple(claims), tuple(findings), said, source=source)

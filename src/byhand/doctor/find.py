@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import random
+import types
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +15,11 @@ from byhand.doctor import binding, names, results, values
 from byhand.doctor.instrument import Instrumented
 from byhand.doctor.subject import Plan, State, Subject
 from byhand.errors import InputError
+
+_DATA = (
+    *(np.ndarray, dict, list, tuple, int, float, types.SimpleNamespace),
+    *(np.random.Generator, np.random.RandomState, random.Random),
+)
 
 
 def plans(
@@ -61,9 +68,13 @@ def _calls(definition: ast.AST | None) -> set[str]:
     }
 
 
+def _is_function_of_torch(cls: type) -> bool:
+    return any(b.__module__.startswith("torch.") and b.__name__ == "Function" for b in cls.__mro__)
+
+
 def _of_torch(module: Instrumented) -> Iterator[tuple[float, Plan]]:
     for name, cls in binding.classes(module).items():
-        if any(b.__module__.startswith("torch.") and b.__name__ == "Function" for b in cls.__mro__):
+        if _is_function_of_torch(cls):
             yield 20.0, Plan("forward", "backward", owner_class=name, torch=True)
 
 
@@ -108,10 +119,16 @@ def _of_functions(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tupl
                 + root
                 + broot
                 - 1.5 * (b in calls[f])
+                + 4.0 * _are_a_pair(f, b)
             )
             yield score, Plan(f, b)
             for loss in _losses(found, f, b):
                 yield score - 0.3, Plan(f, b, loss=loss)
+
+
+def _are_a_pair(forward: str, backward: str) -> bool:
+    """forward and backward: whoever calls two functions so wants no others to be meant."""
+    return (forward.strip("_"), backward.strip("_")) in (("forward", "backward"), ("fwd", "bwd"))
 
 
 def _backwardness(name: str) -> float:
@@ -150,30 +167,35 @@ def _returns_gradients(definition: ast.FunctionDef | None) -> bool:
 
 
 def _of_classes(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[float, Plan]]:
+    owner, inputs = _apart(inputs)
     init = inputs.get("init", {}) if isinstance(inputs.get("init", {}), dict) else {}
     forward = inputs.get("forward", inputs)
     if not isinstance(forward, dict):
         return
-    explicit = isinstance(inputs.get("init"), dict) or isinstance(inputs.get("forward"), dict)
+    explicit = owner is not None or any(
+        isinstance(inputs.get(key), dict) for key in ("init", "forward")
+    )
     definitions = {n.name: n for n in module.tree.body if isinstance(n, ast.ClassDef)}
     for name, cls in binding.classes(module).items():
-        if any(b.__module__.startswith("torch") for b in cls.__mro__):
+        if _is_function_of_torch(cls):
             continue
-        taken = accepts(cls, set(init))
-        if taken is None:
+        taken = accepts(cls, set(init)) if owner is None else float(type(owner).__name__ == name)
+        if taken is None or (owner is not None and not taken):
             continue
         own = binding.methods(cls)
         fit = taken / max(1, len(init)) + 0.3 * (set(own) != set())
         used = sum(name in _calls(d) for other, d in definitions.items() if other != name)
         for f in own:
             count = accepts(getattr(cls, f), set(forward) | {"self"})
-            if count is None:
+            if count is not None:
+                count -= "self" in inspect.signature(getattr(cls, f)).parameters
+            else:
                 count = _by_position(cls, f, forward)
             if count is None or (count == 0 and forward):
                 continue
             share = count / max(1, len(forward))
             forwardness = bool(names.FORWARD.search(f)) - 1.0 * bool(names.BACKWARD.search(f))
-            base = 2 * fit + 2 * share + 0.6 * forwardness + 2 * explicit - 0.4 * used
+            base = 2 * fit + 3 * share + 0.6 * forwardness + 2 * explicit - 0.4 * used
             definition = _method(definitions.get(name), f)
             if _returns_gradients(definition) or names.looks_like_gradient(f):
                 yield base - 0.8, Plan(f, None, owner_class=name)
@@ -189,10 +211,16 @@ def _of_classes(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tuple[
                     - 0.2 * max(0, wanted - 1)
                     + 0.2 * bool(names.LOSS.search(f))
                     - (b in _calls(definition)) * 1.5
+                    + 4.0 * _are_a_pair(f, b)
                 )
                 yield score, Plan(f, b, owner_class=name)
                 for loss in _losses(own, f, b):
                     yield score - 0.3, Plan(f, b, loss=loss, owner_class=name)
+
+
+def _apart(inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The object among the inputs, for a class that takes more than its constructor to make."""
+    return inputs.get("self"), {key: v for key, v in inputs.items() if key != "self"}
 
 
 def _required(cls: type, name: str) -> int:
@@ -205,7 +233,7 @@ def _by_position(cls: type, name: str, forward: dict[str, Any]) -> float | None:
     own = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in own if p.default is p.empty]
     if own and len(required) <= len(forward) <= len(own):
-        return 0.5 * len(forward)
+        return 0.3 * len(forward)
     return None
 
 
@@ -226,33 +254,78 @@ def build(module: Instrumented, plan: Plan, inputs: dict[str, Any]) -> Subject:
     if plan.owner_class is None:
         return Subject(module, plan, State(dict(inputs), None, world))
     cls = module.namespace[plan.owner_class]
+    owner, inputs = _apart(inputs)
     init = inputs.get("init", {})
     forward = inputs.get("forward", {} if "init" in inputs else inputs)
     np.random.seed(20)
-    owner = cls(**values.fresh(init))
+    if owner is None:
+        owner = cls(**values.fresh(init))
+    elif not isinstance(owner, cls):
+        # It was made where the file is imported as usual; here its methods are tapped.
+        owner = values.fresh(owner)
+        owner.__class__ = cls
     return Subject(module, plan, State(dict(forward), owner, world))
 
 
 def world_of(module: Instrumented) -> dict[str, Any]:
     """The module's own data that its functions may read or change."""
     found = {}
+    own = set(binding.classes(module).values())
     for name, value in module.namespace.items():
         if name.startswith("__") or callable(value) or inspect.ismodule(value):
             continue
-        if isinstance(
-            value, np.ndarray | dict | list | float | np.random.Generator
-        ) or values.is_tensor(value):
-            found[name] = values.fresh(value)
-    return found
+        if isinstance(value, _DATA) or values.is_tensor(value) or type(value) in own:
+            found[name] = value
+    return values.fresh(found, {})  # type: ignore[no-any-return]
 
 
-def refuse(module: Instrumented, name: str | None) -> InputError:
+def others(module: Instrumented, plan: Plan) -> list[str]:
+    """Backwards of the file, functions and classes, that the plan has no part in."""
+    definitions = [n for n in module.tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    used = {plan.forward, plan.backward, plan.owner_class, "example"}.union(
+        *(_calls(d) - {d.name} for d in definitions)
+    )
+    return [
+        d.name
+        for d in definitions
+        if d.name not in used
+        and any(
+            names.BACKWARD.search(n.name)
+            for n in (d.body if isinstance(d, ast.ClassDef) else [d])
+            if isinstance(n, ast.FunctionDef)
+        )
+    ]
+
+
+def both(subject: Subject) -> bool:
+    """Whether the one function of the plan is forward and backward: by what it returns, or because
+    the file has no other backward."""
+    returned = subject.names[subject.plan.forward]
+    return any(names.looks_like_gradient(n) for n in returned if n) or not any(
+        isinstance(n, ast.FunctionDef) and names.BACKWARD.search(n.name)
+        for n in ast.walk(subject.module.tree)
+    )
+
+
+def refuse(module: Instrumented, name: str | None, given: set[str] | None = None) -> InputError:
+    """Why there is nothing to check.
+
+    given       the names of the inputs, where there are any
+    """
     there = [*binding.functions(module), *binding.classes(module)]
     if name is not None:
         return InputError(
             f"{name} is no forward or backward that could be run; the file has "
             f"{', '.join(there) or 'no function'}"
         )
+    for called, function in binding.functions(module).items():
+        own = inspect.signature(function).parameters.values()
+        missing = [p.name for p in own if p.default is p.empty and p.name not in (given or ())]
+        if given and names.FORWARD.search(called) and 0 < len(missing) < len(own):
+            return InputError(
+                f"{called}() wants {', '.join(missing)}: return it from example(rng), which "
+                f"returns {', '.join(sorted(given))}"
+            )
     return InputError(
         "no pair of a forward and a backward was found: name them alike (affine_forward, "
         "affine_backward) or say which with FILE.py::NAME; the file has "

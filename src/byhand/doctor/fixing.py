@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import tokenize
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from byhand.doctor import loading
 from byhand.doctor.report import Fix, Report
 from byhand.errors import InputError
 from byhand.storage import atomic
@@ -49,8 +49,7 @@ def apply_fix(path: Path, fix: Fix) -> bytes:
     """
     before = path.read_bytes()
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(before).readline)
-        text = before.decode(encoding)
+        text, encoding = loading.decode(before)
     except (SyntaxError, UnicodeDecodeError):
         raise FixError(
             f"{path.name}: expected Python text, found bytes that are none; the file was changed "

@@ -133,7 +133,7 @@ def _tapped(number: int, value: ast.expr) -> ast.expr:
 def compiled(expression: ast.expr) -> CodeType:
     """An expression ready to be evaluated, in double precision."""
     tree = ast.Expression(expression)
-    if any(_is_single(node) for node in ast.walk(expression)):
+    if any(is_single(node) for node in ast.walk(expression)):
         tree = in_double(copy.deepcopy(tree))
     return compile(ast.fix_missing_locations(tree), "<repair>", "eval")
 
@@ -141,7 +141,7 @@ def compiled(expression: ast.expr) -> CodeType:
 _SINGLE = ("float32", "float16", "single", "half")
 
 
-def _is_single(node: ast.AST) -> bool:
+def is_single(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute):
         return node.attr in _SINGLE or node.attr == "float"
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _SINGLE
@@ -159,7 +159,7 @@ class _Double(ast.NodeTransformer):
         return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if _is_single(node):
+        if is_single(node):
             node.value = "float64"
         return node
 
@@ -206,9 +206,11 @@ class Instrumented:
         if function is None:
             return None
         scratch: dict[str, Any] = {}
-        bare = in_double(copy.deepcopy(ast.fix_missing_locations(definition)))
+        bare = copy.copy(definition)
         bare.decorator_list = []
-        module = ast.Module([bare], [])
+        if any(is_single(node) for node in ast.walk(bare)):
+            bare = in_double(copy.deepcopy(bare))
+        module = ast.Module([ast.fix_missing_locations(bare)], [])
         exec(compile(module, self.path, "exec"), {**self.namespace}, scratch)
         new = scratch[definition.name].__code__
         if new.co_freevars != function.__code__.co_freevars:

@@ -41,14 +41,8 @@ class Judge:
             return None
 
     def verdict(self, outcome: Outcome) -> Verdict | None:
-        if self.point is None:
-            self.claims = certify.claims(self.subject, outcome, {}, certify.Slopes(self.subject))
-            if not self.claims:
-                return None
-            self.point = certify.measure(self.subject, self.state, self.claims, 0.6)
-            if self.point is None:
-                return None
-        if not abs(outcome.loss - self.point.loss) <= 1e-9 * max(1.0, abs(self.point.loss)):
+        point = self._point(outcome)
+        if point is None:
             return None
         found = {}
         for claim in self.claims:
@@ -56,10 +50,39 @@ class Judge:
             found[claim.name] = (
                 Comparison(False, float("inf"))
                 if gradient is None
-                else certify.compare(claim, gradient, self.point)
+                else certify.compare(claim, gradient, point)
             )
         right = frozenset(name for name, c in found.items() if c.right)
         return Verdict(right, found)
+
+    def improved(self, before: frozenset[str]) -> frozenset[str] | None:
+        """The claims that are right in a run as things are set now; None where one of those before
+        is not, or no other is."""
+        outcome = self.outcome()
+        point = None if outcome is None else self._point(outcome)
+        if outcome is None or point is None:
+            return None
+
+        def right(claim: Claim) -> bool:
+            gradient = outcome.gradients.get(claim.name)
+            return gradient is not None and certify.right(claim, gradient, point)
+
+        found = {claim.name for claim in self.claims if claim.name not in before and right(claim)}
+        if not found or not all(right(claim) for claim in self.claims if claim.name in before):
+            return None
+        return before | found
+
+    def _point(self, outcome: Outcome) -> Point | None:
+        """Where this run is compared with the truth; None where it is another forward."""
+        if self.point is None:
+            self.claims = certify.claims(self.subject, outcome, {}, certify.Slopes(self.subject))
+            if not self.claims:
+                return None
+            self.point = certify.measure(self.subject, self.state, self.claims, 0.6)
+            if self.point is None:
+                return None
+        same = abs(outcome.loss - self.point.loss) <= 1e-9 * max(1.0, abs(self.point.loss))
+        return self.point if same else None
 
     def judge(self) -> Verdict | None:
         outcome = self.outcome()

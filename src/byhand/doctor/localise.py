@@ -2,32 +2,69 @@
 
 The rest of a backward is linear in the value v of a statement: gradients = A v + c. Nudging v
 element by element gives A. If some v makes the wrong gradients right, that is the value wanted; if
-none does, the statement is not to blame. And where a value has the name of a gradient, dZ1, the
-forward's own Z1 can be nudged to see whether it is right as it stands."""
+none does, the statement is not to blame. In a loop each round has a v of its own, and what the
+first should have been is what the others cannot make up for. And where a value has the name of a
+gradient, dZ1, the forward's own Z1 can be nudged to see whether it is right as it stands."""
 
 from __future__ import annotations
 
 import ast
+import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from byhand.doctor import names, values
-from byhand.doctor.certify import Claim
+from byhand.doctor.certify import Claim, taken
+from byhand.doctor.edits.base import broadcasts
 from byhand.doctor.judge import Judge
+from byhand.doctor.probing import flat, shifted
 from byhand.doctor.subject import Outcome
 from byhand.doctor.trace import Visit
 
-MOST_COLUMNS = 80
+MOST_COLUMNS = 400
+SECONDS = 0.3
+"""For one statement, as far as its runs can be foretold."""
 
 
 @dataclass
 class Target:
-    """The value that would make the gradients right; `solved` names those of them that it does."""
+    """What the first value of a statement should have been.
 
-    value: np.ndarray | None
+    solved      the wrong gradients that some value makes right, as many as one value can
+    start       the value that it had
+    matrix      what is known of a change d that makes them right: matrix @ d = need
+    """
+
     solved: frozenset[str]
+    start: np.ndarray
+    matrix: np.ndarray
+    need: np.ndarray
+    slack: float
+    shape: tuple[int, ...]
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value may be the one wanted. Where none of this shape is, another may be."""
+        after, array = flat(value), values.as_array(value)
+        if not self.solved:
+            return array is not None and array.shape != self.shape
+        if after is None or after.size > self.start.size:
+            return False
+        if after.size < self.start.size:
+            if array is None or not broadcasts(self.shape, array.shape, self.shape):
+                return False
+            after = np.broadcast_to(array, self.shape).reshape(-1)
+        off = self.matrix @ (after - self.start) - self.need
+        return bool(np.abs(off).max(initial=0) <= self.slack)
+
+    def gist(self) -> tuple[np.ndarray, np.ndarray]:
+        """A few equations G x = g, random combinations of all of them, for the value x wanted."""
+        rng = np.random.default_rng(2)
+        mix = rng.normal(size=(min(len(self.need), 16), len(self.need)))
+        return mix @ self.matrix, mix @ (self.need + self.matrix @ self.start)
 
 
 def vector(outcome: Outcome, judge: Judge, claims: list[Claim]) -> np.ndarray | None:
@@ -35,105 +72,132 @@ def vector(outcome: Outcome, judge: Judge, claims: list[Claim]) -> np.ndarray | 
     assert judge.point is not None
     parts = []
     for claim in claims:
-        got = values.as_array(outcome.gradients.get(claim.name))
-        if got is None or got.shape != judge.point.shapes[claim.name]:
+        got = taken(claim, outcome.gradients.get(claim.name), judge.point)
+        if got is None:
             return None
-        parts.append(got.reshape(-1)[judge.point.truth[claim.name].elements])
+        parts.append(got)
     return np.concatenate(parts) if parts else None
 
 
 def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> Target | None:
-    """What a statement that ran once should have computed.
+    """What a statement should have computed.
 
-    None where it cannot be said: more than one run, too many elements, not linear."""
-    assert judge.point is not None
-    if visit.count != 1 or not visit.results or not isinstance(visit.results[0], np.ndarray):
+    None where it cannot be said: too many elements, not linear."""
+    point = judge.point
+    assert point is not None
+    first = flat(visit.results[0]) if visit.results else None
+    if first is None or first.size == 0 or first.size * visit.count > MOST_COLUMNS:
         return None
-    v = visit.results[0]
-    if v.dtype.kind != "f" or v.size > MOST_COLUMNS or not np.all(np.isfinite(v)):
-        return None
-    usable = [
-        c
-        for c in judge.claims
-        if values.shape(base.gradients.get(c.name)) == judge.point.shapes[c.name]
-    ]
+    usable = [c for c in judge.claims if taken(c, base.gradients.get(c.name), point) is not None]
     start = vector(base, judge, usable)
+    if not wrong <= {c.name for c in usable}:
+        return None  # what has another shape is in no vector
     if start is None or not np.all(np.isfinite(start)):
         return None
-    columns = []
-    for k in range(v.size):
-        moved = v.copy()
-        moved.reshape(-1)[k] += 1.0
-        found = _run_with(judge, visit, moved)
-        column = None if found is None else vector(found, judge, usable)
+    matrix = _matrix(judge, visit, usable, start, first.size)
+    if matrix is None:
+        return None
+    kinked = np.concatenate([point.truth[c.name].kinks for c in usable])
+    truth = np.concatenate([point.truth[c.name].value for c in usable])
+    need = np.where(kinked, 0.0, truth - start)
+    slack = 3e-5 * max(float(np.abs(need).max(initial=0)), 1e-9)
+    slack += 1e-8 * float(np.abs(truth).max(initial=0))
+    sizes = [len(point.truth[c.name].elements) for c in usable]
+    owner = np.repeat(np.arange(len(usable)), sizes)
+    right = [k for k, c in enumerate(usable) if c.name not in wrong]
+    moved = [k for k, c in enumerate(usable) if c.name in wrong and _moves(matrix[owner == k])]
+
+    def rows_of(which: list[int]) -> np.ndarray:
+        found: np.ndarray = ~kinked & np.isin(owner, [*right, *which])
+        return found
+
+    can = _together(moved, lambda which: _consistent(matrix, need, rows_of(which), slack))
+    rows, solved = rows_of(can), frozenset(usable[k].name for k in can)
+    own, others = matrix[rows, : first.size], matrix[rows, first.size :]
+    free = _complement(others)
+    shape = values.shape(visit.results[0])
+    return Target(solved, first, free @ own, free @ need[rows], slack, shape)
+
+
+def _moves(matrix: np.ndarray) -> bool:
+    return bool(np.abs(matrix).max(initial=0) > 1e-12)
+
+
+def _together(which: list[int], agree: Callable[[list[int]], bool]) -> list[int]:
+    """As many as agree with each other: with two mistakes not all do."""
+    if agree(which):
+        return which
+    best: list[int] = []
+    for first in which:
+        found: list[int] = []
+        for k in [first, *(w for w in which if w != first)]:
+            if agree([*found, k]):
+                found.append(k)
+        best = max(best, found, key=len)
+    return best
+
+
+def _matrix(
+    judge: Judge, visit: Visit, claims: list[Claim], start: np.ndarray, size: int
+) -> np.ndarray | None:
+    """∂(gradients)/∂(the statement's values in all its rounds); None where it is not linear."""
+    count = visit.count * size
+    rng: Any = np.random.default_rng(1)
+    began = time.thread_time()
+    step = rng.normal(size=count)
+    check = _run_with(judge, visit, step)
+    actual = None if check is None else vector(check, judge, claims)
+    if actual is None or count * (time.thread_time() - began) > SECONDS:
+        return None
+    matrix = np.zeros((start.size, count))
+    for k in range(count):
+        unit = np.zeros(count)
+        unit[k] = 1.0
+        found = _run_with(judge, visit, unit)
+        column = None if found is None else vector(found, judge, claims)
         if column is None:
             return None
-        columns.append(column - start)
-    matrix = np.stack(columns, axis=1)
-    rng: Any = np.random.default_rng(1)
-    step = rng.normal(size=v.shape)
-    check = _run_with(judge, visit, v + step)
-    predicted = start + matrix @ step.reshape(-1)
-    actual = None if check is None else vector(check, judge, usable)
-    if actual is None or not np.allclose(
-        actual, predicted, rtol=1e-6, atol=1e-8 * max(1.0, float(np.abs(actual).max()))
-    ):
-        return None
-    sizes = [len(judge.point.truth[c.name].elements) for c in usable]
-    bounds = np.cumsum([0, *sizes])
-    truth = np.concatenate([judge.point.truth[c.name].value for c in usable])
-    kinked = np.concatenate([judge.point.truth[c.name].kinks for c in usable])
-    need = truth - start
-    need[kinked] = 0.0
-    keep = ~kinked
-    rows = [slice(bounds[k], bounds[k + 1]) for k in range(len(usable))]
-    chosen = [k for k, c in enumerate(usable) if c.name in wrong]
-    solved = _consistent(matrix, need, keep, rows, list(range(len(usable))))
-    if solved is not None:
-        names_ = frozenset(c.name for c in usable if c.name in wrong)
-        return Target(_value(v, matrix[keep], solved), names_)
-    # Two mistakes: those that it could make right without spoiling a right one.
-    right = [k for k, c in enumerate(usable) if c.name not in wrong]
-    alone = [
-        k
-        for k in chosen
-        if _consistent(matrix, need, keep, rows, [*right, k]) is not None
-        and np.abs(matrix[rows[k]]).max() > 1e-12
-    ]
-    if not alone:
-        return Target(None, frozenset())
-    together = _consistent(matrix, need, keep, rows, [*right, *alone])
-    return Target(
-        _value(v, matrix[keep], together) if together is not None else None,
-        frozenset(usable[k].name for k in alone),
+        matrix[:, k] = column - start
+    near = np.allclose(
+        actual,
+        start + matrix @ step,
+        rtol=1e-6,
+        atol=1e-8 * max(1.0, float(np.abs(actual).max(initial=0))),
     )
+    return matrix if near else None
 
 
-def _consistent(
-    matrix: np.ndarray, need: np.ndarray, keep: np.ndarray, rows: list[slice], which: list[int]
-) -> np.ndarray | None:
-    """x with A x = need in these rows, or None."""
-    if not which:
-        return None
-    index = np.concatenate([np.arange(rows[k].start, rows[k].stop) for k in which])
-    index = index[keep[index]]
-    a, b = matrix[index], need[index]
-    x: np.ndarray = np.linalg.lstsq(a, b, rcond=1e-9)[0]
-    size = max(float(np.abs(b).max(initial=0)), 1e-9)
-    return x if float(np.abs(a @ x - b).max(initial=0)) < 2e-5 * size else None
+def _consistent(matrix: np.ndarray, need: np.ndarray, rows: np.ndarray, slack: float) -> bool:
+    """Whether some x has A x = need in these rows."""
+    a, b = matrix[rows], need[rows]
+    x = np.linalg.lstsq(a, b, rcond=1e-9)[0]
+    return bool(np.abs(a @ x - b).max(initial=0) <= slack)
 
 
-def _value(v: np.ndarray, matrix: np.ndarray, x: np.ndarray) -> np.ndarray | None:
-    """v + x where A leaves no choice; else nothing."""
-    if np.linalg.matrix_rank(matrix, tol=1e-9 * max(1e-30, float(np.abs(matrix).max()))) < v.size:
-        return None
-    found: np.ndarray = v + x.reshape(v.shape)
+def _complement(matrix: np.ndarray) -> np.ndarray:
+    """Rows that span what the columns of a matrix do not reach."""
+    if matrix.shape[1] == 0 or matrix.shape[0] == 0:
+        return np.eye(matrix.shape[0])
+    u, s, _ = np.linalg.svd(matrix, full_matrices=True)
+    rank = int((s > 1e-9 * max(1e-30, float(s.max(initial=0)))).sum())
+    found: np.ndarray = u[:, rank:].T
     return found
 
 
-def _run_with(judge: Judge, visit: Visit, value: np.ndarray) -> Outcome | None:
-    module = judge.subject.module
-    module.listen(visit.site.number, lambda there: value.copy())
+def _run_with(judge: Judge, visit: Visit, steps: np.ndarray) -> Outcome | None:
+    """A run in which the statement's values are moved, those of the first round first."""
+    module, site = judge.subject.module, visit.site
+    left = [steps]
+
+    def handler(there: dict[str, Any]) -> Any:
+        value = module.evaluate(site.code, there)
+        own = flat(value)
+        if own is None or own.size > left[0].size:
+            raise ValueError("another number of rounds")
+        step, left[0] = left[0][: own.size], left[0][own.size :]
+        return shifted(value, step)
+
+    module.listen(site.number, handler)
     try:
         return judge.subject.run(judge.state)
     except Exception:
@@ -147,18 +211,16 @@ def exonerated(judge: Judge, suspects: list[Visit], forward: list[Visit]) -> dic
     "scaled" where it is up to a factor, which may be put in later, and "wrong"."""
     assigned: dict[str, Visit] = {}
     for visit in forward:
-        name = _target_name(visit.site.statement)
-        if name and visit.results and values.is_real(visit.results[0]):
+        name = written_name(visit.site.statement)
+        handed_on = isinstance(visit.site.expression, ast.Name)  # self.std = std moves nothing
+        if name and not handed_on and visit.results and values.is_real(visit.results[0]):
             assigned[name] = visit  # the last assignment is what others read
+    written = Counter(written_name(visit.site.statement) for visit in suspects)
     found: dict[int, str] = {}
     for visit in suspects:
-        name = _target_name(visit.site.statement)
-        if (
-            name is None
-            or visit.count != 1
-            or not visit.results
-            or isinstance(visit.site.statement, ast.AugAssign)
-        ):
+        name = written_name(visit.site.statement)
+        # Where a value is written in several steps none of them has to be the gradient.
+        if name is None or written[name] > 1 or visit.count != 1 or not visit.results:
             continue
         g = values.as_array(visit.results[0])
         partner = next(
@@ -209,12 +271,7 @@ def _along(judge: Judge, visit: Visit, direction: np.ndarray) -> float | None:
     for h in (1e-5, -1e-5):
 
         def handler(there: dict[str, Any], h: float = h) -> Any:
-            value = module.evaluate(site.code, there)
-            if values.is_tensor(value):
-                import torch
-
-                return value + h * torch.from_numpy(direction).to(value.dtype)
-            return value + h * direction
+            return shifted(module.evaluate(site.code, there), h * direction.reshape(-1))
 
         module.listen(site.number, handler)
         try:
@@ -226,17 +283,20 @@ def _along(judge: Judge, visit: Visit, direction: np.ndarray) -> float | None:
     return (losses[0] - losses[1]) / 2e-5
 
 
-def _target_name(statement: ast.stmt) -> str | None:
+def written_name(statement: ast.stmt) -> str | None:
+    """The name that an assignment writes to: W of W = …, self.W -= …, d["W"] = … or W[t] = …"""
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        t = statement.targets[0]
-        if isinstance(t, ast.Name):
-            return t.id
-        if isinstance(t, ast.Attribute):
-            return t.attr
-        if (
-            isinstance(t, ast.Subscript)
-            and isinstance(t.slice, ast.Constant)
-            and isinstance(t.slice.value, str)
-        ):
-            return t.slice.value
+        t: ast.AST = statement.targets[0]
+    elif isinstance(statement, ast.AugAssign):
+        t = statement.target
+    else:
+        return None
+    if isinstance(t, ast.Name):
+        return t.id
+    if isinstance(t, ast.Attribute):
+        return t.attr
+    if isinstance(t, ast.Subscript) and isinstance(t.slice, ast.Constant):
+        return t.slice.value if isinstance(t.slice.value, str) else None
+    if isinstance(t, ast.Subscript) and isinstance(t.value, ast.Name):
+        return t.value.id
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _PREFIX = re.compile(
     r"^(?:d_?l_?d_?|d_?j_?d_?|dloss_?d?_?|d_|d|D_|D|grads?_?(?:of_|wrt_)?|gradient_?(?:of_|wrt_)?|g_|g|G_|G|"
@@ -36,7 +37,8 @@ CACHE = re.compile(
 )
 
 
-def stems(name: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def stems(name: str) -> frozenset[str]:
     """What a gradient of this name may be the gradient of: dW1 -> W1, grad_W -> W, W_grad -> W."""
     found = {name}
     for _ in range(2):
@@ -49,11 +51,16 @@ def stems(name: str) -> set[str]:
             if text[:1] in "dDgG∂δ" and len(text) > 1:
                 found.add(text[1:].lstrip("_"))
     found.discard("")
-    return found
+    return frozenset(found)
 
 
 def looks_like_gradient(name: str) -> bool:
     return bool(_PREFIX.match(name) or _SUFFIX.search(name)) and len(name) > 1
+
+
+def of_list(name: str) -> str:
+    """The part of a dotted name that speaks: grads.W.0 -> W."""
+    return next((p for p in reversed(name.split(".")) if not p.isdecimal()), name)
 
 
 def likeness(gradient: str, variable: str) -> int:
@@ -89,7 +96,15 @@ def likeness(gradient: str, variable: str) -> int:
             best = max(best, 3 + (len(c) > 2))
         elif len(c) > 1 and (target.endswith(c) or c.endswith(target)):
             best = max(best, 3)
+        elif 3 * _shared(c, target) > 2 * max(len(c), len(target)):
+            best = max(best, 3)  # outside_vecs, outside_vectors
     return best
+
+
+def _shared(a: str, b: str) -> int:
+    """How many characters two names begin with alike."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((k for k, (x, y) in pairs if x != y), min(len(a), len(b)))
 
 
 def role_stem(name: str) -> str:

@@ -15,17 +15,27 @@ from byhand.doctor import values
 from byhand.doctor.subject import State, Subject
 from byhand.doctor.values import Path
 
-STEP = 1e-5
+STEP, WIDEST = 1e-5, 1e-2
+"""Of the differences, in units of the element."""
+NEAR = 1e-7
+"""Over so little a smooth loss is a straight line, but float32 still tells the places apart."""
+CLOSE = 1e-7
+"""A slope's error bar, relative, from which on no better one is looked for."""
 
 
 @dataclass
 class Slope:
-    """∂L/∂(elements) of one variable: `value` within `bar`, where there is no kink."""
+    """∂L/∂(elements) of one variable: `value` within `bar`, where there is no kink.
+
+    along       directions through all elements, each with the slope along it and its bar, where
+                the elements are only some of them
+    """
 
     elements: np.ndarray
     value: np.ndarray
     bar: np.ndarray
     kinks: np.ndarray
+    along: tuple[tuple[np.ndarray, float, float], ...] = ()
 
 
 class Nudger:
@@ -35,7 +45,7 @@ class Nudger:
         self.subject = subject
         self.state = state.copy()
         self.path = path
-        self.at = self.state.get(path)
+        self.at = values.fresh(self.state.get(path))
         self.base = _array(self.at)
 
     def loss(self, array: np.ndarray) -> float:
@@ -46,15 +56,24 @@ class Nudger:
             self.state.put(self.path, self.at)
 
     def noise(self, middle: float) -> float:
-        """The rounding of the loss, relative: about 1e-16 in float64, 1e-7 where a float32 is in
-        the way."""
-        d = np.random.default_rng(3).normal(size=self.base.shape)
-        scale = max(1.0, abs(middle))
-        one, two = (self.along(h * d) - middle for h in (1e-7, 2e-7))
-        bend = abs(two - 2 * one)
-        if math.isfinite(bend) and bend > 0.02 * max(abs(one), abs(two)) and bend > 1e-9 * scale:
-            return max(bend / scale, 6e-8)
-        return 2e-16
+        """How far the loss is off by rounding: about 1e-16 of it in float64, 1e-7 where a float32
+        is in the way, more where large numbers cancel.
+
+        Third differences over a very small distance are nothing but noise; those of independent
+        errors of size e have the mean square 20 e² (Moré and Wild, Estimating computational
+        noise, 2011)."""
+        d = NEAR * self.unit() * np.random.default_rng(3).normal(size=self.base.shape)
+        there = [self.along(k * d) for k in range(1, 6)]
+        third = np.diff([middle, *there], 3)
+        measured = math.sqrt(float(np.mean(third**2)) / 20)
+        least = 1e-16 * abs(middle)
+        return max(measured, least) if math.isfinite(measured) else least
+
+    def unit(self) -> np.ndarray:
+        """A length for each element that is neither lost in its rounding nor far for it."""
+        size = math.sqrt(float(np.mean(self.base**2))) if self.base.size else 0.0
+        found: np.ndarray = np.maximum(np.abs(self.base), size or 1.0)
+        return found
 
     def along(self, direction: np.ndarray) -> float:
         return self.loss(self.base + direction)
@@ -81,50 +100,100 @@ def like(original: Any, array: np.ndarray) -> Any:
 def slopes(subject: Subject, state: State, path: Path, elements: np.ndarray) -> Slope:
     """Central differences with respect to the given elements of a variable."""
     nudger = Nudger(subject, state, path)
-    n = len(elements)
-    value, bar, kinks = np.zeros(n), np.zeros(n), np.zeros(n, bool)
     middle = nudger.loss(nudger.base)
     noise = nudger.noise(middle)
-    step = STEP if noise < 1e-10 else min(1e-2, 3 * noise ** (1 / 3))
-    for k, element in enumerate(elements):
-        value[k], bar[k], kinks[k] = _slope(nudger, int(element), step, middle, noise)
-    return Slope(elements, value, bar, kinks)
+    unit = nudger.unit()
+    relative = noise / abs(middle) if middle else 0.0
+    step = STEP if relative < 1e-10 else min(WIDEST, 3 * relative ** (1 / 3))
+
+    def line(element: int) -> _Line:
+        direction = np.zeros(unit.size)
+        direction[element] = unit.reshape(-1)[element]
+        return _Line(nudger, direction.reshape(unit.shape), middle, noise)
+
+    found = [line(k).slope(step) for k in elements]
+    scale = max((abs(value) for value, *_ in found if math.isfinite(value)), default=0.0)
+    found = [
+        line(k).closer(*slope, step, CLOSE * max(abs(slope[0]), 1e-3 * scale))
+        for k, slope in zip(elements, found, strict=True)
+    ]
+    value, bar, kinks = (np.array(column) for column in zip(*found, strict=True))
+    there = unit.reshape(-1)[elements]
+    along = _along(nudger, unit, middle, noise, step) if len(elements) < unit.size else ()
+    return Slope(elements, value / there, bar / there, kinks, along)
 
 
-def _slope(
-    nudger: Nudger, element: int, step: float, middle: float, noise: float
-) -> tuple[float, float, bool]:
-    """A slope, how far it can be trusted, and whether it has a kink."""
-    direction = np.zeros(nudger.base.size)
-    size = max(1.0, abs(float(nudger.base.reshape(-1)[element])))
+def _along(
+    nudger: Nudger, unit: np.ndarray, middle: float, noise: float, step: float
+) -> tuple[tuple[np.ndarray, float, float], ...]:
+    """The slopes along two random directions, where they have one."""
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(2):
+        direction = unit * rng.normal(size=unit.shape)
+        line = _Line(nudger, direction, middle, noise)
+        value, bar, kink = line.slope(step)
+        value, bar, kink = line.closer(value, bar, kink, step, CLOSE * abs(value))
+        if not kink:
+            found.append((direction, value, bar))
+    return tuple(found)
 
-    def sides(h: float) -> tuple[float, float]:
-        direction[element] = h
-        d = direction.reshape(nudger.base.shape)
-        return (nudger.along(d) - middle) / h, (middle - nudger.along(-d)) / h
 
-    h = step * size
-    right, left = sides(h)
-    right2, left2 = sides(2 * h)
-    one, two = (right + left) / 2, (right2 + left2) / 2
-    # The error falls with h²: the two together give a better value and its error.
-    best = (4 * one - two) / 3
-    rounding = 2 * noise * max(1.0, abs(middle)) / h
-    bar = abs(one - two) + rounding
-    gap, gap2 = right - left, right2 - left2
-    scale = max(abs(right), abs(left), 1e-3)
-    # Smooth: the two sides close up in proportion to h. At a kink they do not.
-    fine = noise < 1e-12
-    if fine and abs(gap) > 1e-4 * scale and abs(gap) > 0.75 * abs(gap2):
-        near, far = sides(h / 100)
-        if abs(near - far) > 0.3 * abs(gap):
-            return (near + far) / 2, bar, True
-        best, bar = (near + far) / 2, max(100 * rounding, 1e-6 * scale)
-    elif fine and abs(one - two) > 1e-4 * scale:
-        # A kink within the step, or a steep place: look closer.
-        near, far = sides(h / 100)
-        best, bar = (near + far) / 2, 100 * rounding + 1e-5 * scale
-    return best, bar, False
+@dataclass
+class _Line:
+    """The loss along a direction, which is about one unit long."""
+
+    nudger: Nudger
+    direction: np.ndarray
+    middle: float
+    noise: float
+
+    def sides(self, h: float) -> tuple[float, float]:
+        """The slopes to the right and to the left."""
+        right = self.nudger.along(h * self.direction)
+        left = self.nudger.along(-h * self.direction)
+        return (right - self.middle) / h, (self.middle - left) / h
+
+    def slope(self, h: float) -> tuple[float, float, bool]:
+        """The slope, how far it can be trusted, and whether there is none: a kink, or an edge
+        beyond which the loss is no number."""
+        right, left = self.sides(h)
+        right2, left2 = self.sides(2 * h)
+        one, two = (right + left) / 2, (right2 + left2) / 2
+        rounding = 2 * self.noise / h
+        if not math.isfinite(one - two):
+            return math.nan, math.inf, True
+        gap, gap2 = abs(right - left), abs(right2 - left2)
+        # Smooth: the two sides close up in proportion to h. At a kink they do not.
+        if gap > 10 * rounding + 1e-4 * max(abs(right), abs(left)) and gap > 0.75 * gap2:
+            near, far = self.sides(h / 100)
+            if abs(near - far) > 0.3 * gap:
+                return (near + far) / 2, rounding, True
+            # It is beside the element, not at it.
+            return (near + far) / 2, max(100 * rounding, 1e-6 * gap), False
+        # The error falls with h²: the two together give a better value and its error.
+        return (4 * one - two) / 3, abs(one - two) + rounding, False
+
+    def closer(
+        self, value: float, bar: float, kink: bool, step: float, wanted: float
+    ) -> tuple[float, float, bool]:
+        """A better slope, where another step gives one: a wider one against rounding, a narrower
+        one where it bends."""
+        best = value, bar, kink
+        bends = not math.isfinite(value) or bar > 4 * self.noise / step
+        if bar <= wanted or (kink and math.isfinite(value)):
+            return best
+        for _ in range(3):
+            step = step / 30 if bends else 30 * step
+            if step > WIDEST:
+                break
+            found = self.slope(step)
+            if not found[1] < best[1]:
+                break
+            best = found
+            if best[1] <= wanted:
+                break
+        return best
 
 
 def sample(size: int, most: int, rng: Any) -> np.ndarray:

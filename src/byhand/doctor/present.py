@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 WIDTH = 80
-NAME = 20  # columns of a gradient's name in the table
+NAMES = 41  # columns of the table that are left for a gradient's name and its variable's
 INDENT = "  "
 
 HEADLINES = {
@@ -118,7 +118,8 @@ def _lines(report: Report, verbose: bool) -> list[Line]:
     lines: list[Line] = [[(_visible(report.target), "heading"), (": ", ""), (headline, role)]]
     if report.reason:
         lines += _wrapped(report.reason)
-    if report.gradients:
+    # Where the program stops, no gradient has been compared.
+    if report.gradients and report.verdict != "shape":
         lines += [[], *_table(report.gradients, verbose)]
     for finding in report.findings:
         lines += [[], *_finding(report, finding, verbose)]
@@ -134,10 +135,10 @@ def _table(gradients: Sequence[GradientVerdict], verbose: bool) -> Iterator[Line
     digits = 3 if verbose else 0
     cells = [("", "gradient", "of", "relative error", "points")]
     ordered = sorted(gradients, key=lambda gradient: ORDER.index(gradient.verdict))
-    for gradient in ordered:
+    names = _fitted([_visible(g.name) for g in ordered], [_visible(g.of) for g in ordered])
+    for gradient, name, of in zip(ordered, *names, strict=True):
         error = f"{gradient.relative_error:.{digits}e}"
-        names = _short(gradient.name), _short(gradient.of)
-        cells.append((gradient.verdict, *names, error, str(gradient.points or "")))
+        cells.append((gradient.verdict, name, of, error, str(gradient.points or "")))
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     for row, about in zip(cells, (None, *ordered), strict=True):
         verdict, name, of, error, points = (
@@ -243,13 +244,19 @@ def _visible(written: str) -> str:
     return "".join(sign if sign.isprintable() else "�" for sign in plain)
 
 
-def _short(name: str) -> str:
+def _fitted(*columns: list[str]) -> Iterator[list[str]]:
+    """Two columns of names that fit beside each other: one may take what the other leaves."""
+    widths = [max(map(_width, names)) for names in columns]
+    for names, other in zip(columns, reversed(widths), strict=True):
+        yield [_short(name, max(NAMES // 2, NAMES - other)) for name in names]
+
+
+def _short(name: str, columns: int) -> str:
     """A name in few columns, cut in the middle because names often differ at their ends."""
-    name = _visible(name)
-    if _width(name) <= NAME:
+    if _width(name) <= columns:
         return name
-    half = NAME // 2
-    return f"{_start(name, half)}…{_end(name, NAME - half - 1)}"
+    half = columns // 2
+    return f"{_start(name, half)}…{_end(name, columns - half - 1)}"
 
 
 def _cut(line: str, columns: int) -> str:

@@ -31,6 +31,32 @@ def nudge(value: Any, rng: Any) -> Any:
     return value * 1.1 + 0.01
 
 
+def flat(value: Any) -> np.ndarray | None:
+    """Real arrays, one or a tuple of them, as one vector; None for anything else."""
+    if isinstance(value, tuple | list) and value:
+        parts = [flat(v) for v in value]
+        return None if any(p is None for p in parts) else np.concatenate(parts)  # type: ignore[arg-type]
+    array = values.as_array(value) if values.is_real(value) else None
+    return None if array is None else array.reshape(-1)
+
+
+def shifted(value: Any, step: np.ndarray) -> Any:
+    """The value with a vector added to what flat() has of it."""
+    if isinstance(value, tuple | list):
+        parts, at = [], 0
+        for v in value:
+            size = flat(v).size  # type: ignore[union-attr]
+            parts.append(shifted(v, step[at : at + size]))
+            at += size
+        return type(value)(parts)
+    step = step.reshape(values.shape(value))
+    if values.is_tensor(value):
+        import torch
+
+        return value + torch.from_numpy(step).to(value.dtype)
+    return value + step
+
+
 def equal(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False

@@ -27,12 +27,19 @@ class Source:
         self.text = text
         self.lines = text.splitlines()
 
+    def unparsed(self, node: ast.AST) -> str:
+        """New code as text, in the author's kind of quotes."""
+        text = ast.unparse(ast.fix_missing_locations(node))
+        if self.text.count('"') > self.text.count("'") and '"' not in text:
+            text = text.replace("'", '"')
+        return text
+
     def column(self, line: int, offset: int) -> int:
         """ast counts in bytes."""
         return len(self.lines[line - 1].encode()[:offset].decode())
 
     def segment(self, node: ast.AST) -> str:
-        return ast.get_source_segment(self.text, node) or ast.unparse(node)
+        return ast.get_source_segment(self.text, node) or self.unparsed(node)
 
     def statement(self, node: ast.stmt) -> str:
         """The whole lines of a statement."""
@@ -64,11 +71,14 @@ def text_of(source: Source, new: ast.expr, known: set[int]) -> list[str]:
     """The new expression as text, with the author's own text for what is left of it; candidates
     from the least parentheses on."""
     parts: dict[str, str] = {}
+    guarded: dict[str, str] = {}
+    joined = ast.BinOp | ast.UnaryOp | ast.BoolOp | ast.Compare | ast.IfExp | ast.Lambda
 
     def marked(node: ast.AST) -> ast.AST:
         if isinstance(node, ast.expr) and id(node) in known and hasattr(node, "lineno"):
             name = f"__part{len(parts)}__"
-            parts[name] = source.segment(node)
+            text = parts[name] = source.segment(node)
+            guarded[name] = f"({text})" if isinstance(node, joined) else text
             return ast.Name(name, ast.Load())
         twin = copy.copy(node)
         for field, child in ast.iter_fields(node):
@@ -78,9 +88,9 @@ def text_of(source: Source, new: ast.expr, known: set[int]) -> list[str]:
                 setattr(twin, field, [marked(c) if isinstance(c, ast.AST) else c for c in child])
         return twin
 
-    pattern = ast.unparse(ast.fix_missing_locations(marked(new)))
+    pattern = source.unparsed(marked(new))
     bare = re.sub(r"__part\d+__", lambda m: parts[m[0]], pattern)
-    safe = re.sub(r"__part\d+__", lambda m: f"({parts[m[0]]})", pattern)
+    safe = re.sub(r"__part\d+__", lambda m: guarded[m[0]], pattern)
     return [bare, f"({bare})", safe, f"({safe})"]
 
 
@@ -119,7 +129,7 @@ def fix(source: Source, repair: Repair) -> tuple[Fix, Place]:
                 return Fix(first, old_lines, whole), place
         except SyntaxError:
             continue
-    text = ast.unparse(repair.expression)
+    text = source.unparsed(repair.expression)
     whole = source_text(source)[start:e_begin] + text + source_text(source)[e_end:stop]
     return Fix(first, old_lines, whole), place
 
@@ -137,9 +147,7 @@ def _of_change(source: Source, change: Change, statement: ast.stmt) -> tuple[Fix
         anchor = change.after
         old = source.statement(anchor)
         indent = source.lines[anchor.lineno - 1][: source.column(anchor.lineno, anchor.col_offset)]
-        new = "\n".join(
-            [old, *(indent + ast.unparse(ast.fix_missing_locations(n)) for n in change.new)]
-        )
+        new = "\n".join([old, *(indent + source.unparsed(n) for n in change.new)])
         return Fix(anchor.lineno, old, new), source.place(anchor)
     old = source.statement(statement)
     place = source.place(statement)
@@ -191,9 +199,9 @@ def _statement_text(
             return f"{indent}{_target(source, statement, new.targets[0])} = {tail}{after}"
     end = source.column(statement.end_lineno or statement.lineno, statement.end_col_offset or 0)
     comment = source.lines[(statement.end_lineno or statement.lineno) - 1][end:]
-    return indent + ast.unparse(ast.fix_missing_locations(new)) + comment
+    return indent + source.unparsed(new) + comment
 
 
 def _target(source: Source, statement: ast.stmt, target: ast.expr) -> str:
     own = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]  # type: ignore[attr-defined]
-    return source.segment(own) if target is own else ast.unparse(ast.fix_missing_locations(target))
+    return source.segment(own) if target is own else source.unparsed(target)

@@ -10,16 +10,24 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from byhand.doctor import statements, synthesis, values
 from byhand.doctor.edits import Atom, Edit, Editor, substitute
-from byhand.doctor.instrument import Instrumented, Site, compiled
+from byhand.doctor.expressions import Evaluator
+from byhand.doctor.instrument import Handler, Instrumented, Site, compiled
 from byhand.doctor.judge import Judge
 from byhand.doctor.probing import equal, print_of
-from byhand.doctor.suspects import Lineup, Suspect, only_names
+from byhand.doctor.suspects import Lineup, Suspect, hands_on, only_names
+
+FEW = 4
+SLIP = 1.5
+"""What a slip costs: where one explains everything nothing is made up."""
+MOST_PAID = 3.5
+"""What a repair may cost for nothing dearer to be looked for."""
+MOST_MADE = 30
+"""Expressions of the wanted value that are run for one statement."""
 
 
 @dataclass(eq=False)
@@ -43,15 +51,29 @@ class Search(Lineup):
         self.others = others
         self.found: list[Repair] = []
         self.tried: set[tuple[int, int | None]] = set()
+        self.potential = 0
 
     def run(self) -> list[Repair]:
         """The repairs of the cheapest kind that works, best first."""
         self.look()
-        for level in (self._simple, self._made, self._pairs_of_all):
-            level()
-            if self._solved():
-                break
+        self.potential = self._potential()
+        self._simple()
+        if self._enough() > SLIP:
+            self._made()
+        if self._enough() > MOST_PAID:
+            self._pairs_of_all()
         return self._ranked()
+
+    def _potential(self) -> int:
+        """How many of the wrong gradients one mistake in a computation may have made."""
+
+        def made_by(s: Suspect) -> frozenset[str]:
+            found = s.influence if s.target is None else s.target.solved
+            return (found or frozenset()) & self.wrong()
+
+        return max(
+            (len(made_by(s)) for s in self.suspects if not hands_on(s.visit.site)), default=0
+        )
 
     def _ranked(self) -> list[Repair]:
         best = max((len(r.right) for r in self.found), default=0)
@@ -59,21 +81,41 @@ class Search(Lineup):
         return sorted((r for r in self.found if len(r.right) == best), key=self._price)
 
     def _price(self, repair: Repair) -> float:
-        place, suspect = next(
-            (k, s) for k, s in enumerate(self.suspects) if s.visit.site is repair.site
-        )
-        unlikely = 0.8 * suspect.innocent + 0.6 * suspect.late + 0.6 * only_names(repair.site)
-        return repair.change.cost + 0.02 * place + unlikely
+        s = self._suspect(repair)
+        place = self.suspects.index(s)
+        return repair.change.cost + 0.02 * place + self._unlikely(s, repair.change)
 
-    def _solved(self) -> bool:
-        return any(r.right == self.all_claims() for r in self.found)
+    def _unlikely(self, s: Suspect, change: Edit | statements.Change) -> float:
+        """What the place adds to the cost of a change."""
+        found = 0.6 * (s.innocent or s.late) + 0.6 * only_names(s.visit.site)
+        # W -= lr * dW stands in the wrong place, if anything is wrong with it.
+        if s.updates and (isinstance(change, Edit) or change.kind == "extra-term"):
+            found += 0.6
+        if not s.updates and change.kind == "updated-too-early":
+            found += 0.15
+        return found
+
+    def _enough(self) -> float:
+        """The cost of the cheapest repair of all that one mistake can have made."""
+        before = self.base.right if self.base else frozenset()
+        costs = [
+            r.change.cost + self._unlikely(self._suspect(r), r.change)
+            for r in self.found
+            if r.right == self.all_claims() or len(r.right - before) >= self.potential > 0
+        ]
+        return min(costs, default=np.inf)
+
+    def _suspect(self, repair: Repair) -> Suspect:
+        return next(s for s in self.suspects if s.visit.site is repair.site)
 
     def _simple(self) -> None:
         """Slips: another name, another axis, a transpose; lines too many or in the wrong place."""
         self._in_order(
             lambda s: [
                 *self.editor(s).cheap(),
-                *statements.changes(self.original, s.visit.site, s.scope.there),
+                *statements.changes(
+                    self.original, s.visit.site, s.scope.there, lambda e: self.editor(s, e).cheap()
+                ),
             ]
         )
 
@@ -83,11 +125,13 @@ class Search(Lineup):
             if self.late():
                 return
             self._synthesis(s)
-        if self._solved():
+        if self._enough() <= MOST_PAID:
             return
         self._in_order(self._factors_and_terms)
 
     def _factors_and_terms(self, s: Suspect) -> list[Edit]:
+        if s.helpless:
+            return []
         editor = self.editor(s)
         derived = self.derived(s)
         scalars = s.scope.scalars(s.atoms)
@@ -103,15 +147,14 @@ class Search(Lineup):
         """The cheapest first, wherever it is, until what is left is dearer than what was found."""
         queue: list[tuple[float, Suspect, Edit | statements.Change]] = []
         for place, s in enumerate(self.suspects):
-            penalty = 0.01 * place + 0.4 * (s.innocent or s.late)
-            queue += [(change.cost + penalty, s, change) for change in changes_of(s)]
+            queue += [
+                (change.cost + 0.01 * place + self._unlikely(s, change), s, change)
+                for change in changes_of(s)
+            ]
             if self.late():
                 break
         for price, s, change in sorted(queue, key=lambda q: q[0]):
-            enough = min(
-                (r.change.cost for r in self.found if r.right == self.all_claims()), default=np.inf
-            )
-            if self.late() or price > enough + 0.35:
+            if self.late() or price > self._enough() + 0.35:
                 return
             if isinstance(change, Edit):
                 self._try(s, change)
@@ -126,16 +169,16 @@ class Search(Lineup):
 
     def _pairs(self, s: Suspect) -> None:
         """Two cheap edits in one expression."""
+        if s.helpless:
+            return
         editor = self.editor(s)
-        aimed = s.target is not None and s.target.value is not None
+        aimed = s.target is not None
         firsts = [e for e in editor.cheap() if e.cost <= 1.3][: 120 if aimed else 40]
         for first in firsts:
             if self.late():
                 return
             changed_root = substitute(s.visit.site.expression, first.old, first.new)
-            inner = Editor(
-                changed_root, s.atoms if aimed else [], s.scope.value_of, [], self.np_name
-            )
+            inner = Editor(changed_root, s.atoms if aimed else [], s.value_of, [], self.np_name)
             for second in inner.cheap():
                 if second.cost > 1.3:
                     continue
@@ -152,15 +195,11 @@ class Search(Lineup):
 
     def _try(self, s: Suspect, edit: Edit) -> None:
         site = s.visit.site
-        try:
-            expression = substitute(site.expression, edit.old, edit.new)
-            code = compiled(expression)
-        except (SyntaxError, ValueError, TypeError):
-            return
-        if not self._worth_running(s, code):
+        expression = substitute(site.expression, edit.old, edit.new)
+        if not self._worth_running(s, expression):
             return
         module = self.module
-        module.listen(site.number, lambda there: module.evaluate(code, there))
+        module.listen(site.number, self._handler(s, expression))
         try:
             right = self._tested()
         finally:
@@ -168,130 +207,83 @@ class Search(Lineup):
         if right is not None:
             self.found.append(Repair(site, edit, right, expression))
 
-    def _worth_running(self, s: Suspect, code: Any) -> bool:
+    def _handler(self, s: Suspect, expression: ast.expr) -> Handler:
+        """Has the expression in the place of the statement's own. To compile it pays only where it
+        is run often."""
+        module = self.module
+        if s.visit.count <= FEW:
+            return lambda there: Evaluator({**module.namespace, **there}).value(expression)
+        code = compiled(expression)
+        return lambda there: module.evaluate(code, there)
+
+    def _worth_running(self, s: Suspect, expression: ast.expr) -> bool:
         """Whether the new expression has a value that was not tried yet where the statement ran,
         and, where that is known, the wanted one; cheap to ask."""
         visit = s.visit
-        if visit.failed or not visit.results:
+        if visit.failed or not visit.results or isinstance(visit.site.statement, ast.Expr):
             return True
-        afters = []
-        same = True
-        for there, before in zip(visit.scopes[::-1][:2], visit.results[::-1][:2], strict=False):
-            try:
-                with np.errstate(all="ignore"):
-                    after = eval(code, {**self.module.namespace, **there})
-            except Exception:
-                return False
-            same = same and equal(before, after)
-            afters.append(after)
-        if same and visit.count <= 2:
+        try:
+            with np.errstate(all="ignore"):
+                afters = [evaluator.value(expression) for evaluator in s.evaluators]
+        except Exception:
+            return False
+        befores = visit.results[:1] + visit.results[1:][-1:]
+        if visit.count <= 2 and all(map(equal, befores, afters)):
             return False
         key = (visit.site.number, print_of(afters))
         if key[1] is not None:
             if key in self.tried:
                 return False
             self.tried.add(key)
-        return self._hits(s, afters[0])
-
-    def _hits(self, s: Suspect, value: Any) -> bool:
-        if s.target is None or s.target.value is None or self.misshapen:
-            return True
-        after = values.as_array(value)
-        wanted = s.target.value
-        if after is None:
-            return False
-        if after.shape != wanted.shape:
-            try:
-                after = np.broadcast_to(after, wanted.shape)
-            except ValueError:
-                return False
-        return bool(np.abs(after - wanted).max() <= 3e-5 * max(1e-9, float(np.abs(wanted).max())))
+        return s.target is None or self.misshapen or s.target.allows(afters[0])
 
     def _synthesis(self, s: Suspect) -> None:
-        """The missing term, or the whole expression, from what is in scope."""
-        if s.target is None or s.target.value is None or not s.visit.results:
+        """The missing factor or term, or the whole expression, from what is in scope."""
+        if s.target is None or s.helpless or not s.target.shape:
             return
         self.editor(s)  # fills in the atoms
-        root = s.visit.site.expression
-        atoms = [a for a in [*s.atoms] if values.shape(a.value)]
-        scalars = s.scope.scalars(s.atoms)
-        v, wanted = s.visit.results[-1], s.target.value
-        tried = 0
-        for text, factor in synthesis.terms(atoms, wanted - v, self.np_name):
-            made = synthesis.whole(text, factor, scalars)
-            if made is None or self.late():
-                continue
-            sign, term = made
-            op = ast.Add() if sign == "+" else ast.Sub()
-            new = ast.BinOp(root, op, ast.parse(term, mode="eval").body)
-            self._try(
-                s,
-                Edit(
-                    root,
-                    new,
-                    "missing-term" if "sum(" not in term else "dropped-path",
-                    1.9 + 0.02 * len(term) / 10 + 0.05 * tried,
-                ),
-            )
-            tried += 1
-            if tried > 12:
-                break
-        ratio_atoms = [*atoms, *self.derived(s)]
-        with np.errstate(all="ignore"):
-            ratio = wanted / v
-        if np.all(np.isfinite(ratio)):
-            for text, factor in synthesis.terms(ratio_atoms[:25], ratio, self.np_name):
-                made = synthesis.whole(text, factor, scalars)
-                if made is None or self.late() or "sum(" in text:
+        wanted = synthesis.Wanted(*s.target.gist(), s.target.shape)
+        value = s.target.start.reshape(s.target.shape)
+        stock = self._stock(s)
+        for tried, edit in enumerate(
+            synthesis.proposals(s.visit.site.expression, value, wanted, stock)
+        ):
+            if self.late() or tried > MOST_MADE or edit.cost > self._enough():
+                return
+            self._try(s, edit)
+
+    def _stock(self, s: Suspect) -> synthesis.Stock:
+        def found(atoms: list[Atom]) -> list[synthesis.Found]:
+            made = []
+            for atom in atoms:
+                try:
+                    value = s.evaluators[0].value(atom.node)
+                except Exception:
                     continue
-                sign, term = made
-                new = ast.BinOp(root, ast.Mult(), ast.parse(f"({term})", mode="eval").body)
-                whole: ast.expr = new if sign == "+" else ast.UnaryOp(ast.USub(), new)
-                self._try(s, Edit(root, whole, "missing-factor", 2.1 + 0.05 * tried))
-                tried += 1
-                if tried > 24:
-                    break
-        alike = [
-            (a.text, np.asarray(a.value, float))
-            for a in atoms
-            if values.shape(a.value) == wanted.shape and isinstance(a.value, np.ndarray)
-        ]
-        starts = [("", np.zeros(())), *alike[:10]]
-        for start, value in starts:
-            for text, factor in synthesis.terms(
-                atoms[:16] if start else atoms, wanted - value, self.np_name
-            ):
-                made = synthesis.whole(text, factor, scalars)
-                if made is None or self.late() or tried > 40:
-                    continue
-                sign, term = made
-                if start:
-                    term = f"{start} {sign} {term}"
-                elif sign == "-":
-                    term = f"-({term})"
-                self._try(
-                    s,
-                    Edit(
-                        root,
-                        ast.parse(term, mode="eval").body,
-                        "",
-                        2.4 + 0.05 * tried + 0.2 * bool(start),
-                    ),
-                )
-                tried += 1
+                array = values.as_array(value)
+                if array is not None and array.ndim and array.dtype.kind in "fib":
+                    made.append((atom.node, np.asarray(array, float)))
+            return made
+
+        return synthesis.Stock(
+            found(s.atoms)[: synthesis.MOST_ARRAYS],
+            found(self.derived(s)),
+            s.scope.scalars(s.atoms),
+            self.np_name,
+            values.is_tensor(s.visit.results[0]),
+        )
 
     def _tested(self) -> frozenset[str] | None:
         """The claims that are right in a run as things are set now, if they are more than before,
         at every point."""
-        verdict = self.judge.judge()
-        before = self.base.right if self.base else frozenset()
-        if verdict is None or not verdict.right > before:
+        right = self.judge.improved(self.base.right if self.base else frozenset())
+        if right is None:
             return None
         for other in self.others:
             again = other.judge()
-            if again is None or not again.right >= verdict.right:
+            if again is None or not again.right >= right:
                 return None
-        return verdict.right
+        return right
 
     def _try_change(self, s: Suspect, change: statements.Change) -> None:
         site = s.visit.site

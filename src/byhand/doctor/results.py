@@ -104,10 +104,15 @@ def split(returned: Any, labels: list[str]) -> list[tuple[str, Any]]:
 
 
 def gradient_leaves(results: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    for place, (name, value) in enumerate(results):
+    there = [name for name, _ in results]
+    for place, (given, value) in enumerate(results):
+        name = given if there.count(given) == 1 else ""  # return dW1, dW1 names one at most
         if "," in name and isinstance(value, list | tuple) and len(name.split(",")) == len(value):
             yield from gradient_leaves(list(zip(name.split(","), value, strict=True)))
             continue
+        if isinstance(value, list) and name:
+            # A place that was never filled: [None, dW2].
+            yield from ((f"{name}.{k}", None) for k, v in enumerate(value) if v is None)
         for path, leaf in values.leaves(value):
             if (
                 values.is_real(leaf)
@@ -175,6 +180,8 @@ def _name_of(node: ast.expr) -> str:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return str(node.slice.value)
     if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.Name):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("reshape", "dot", "astype"):
+            return _name_of(node.func.value)
         return node.args[0].id
     if (
         isinstance(node, ast.Call)

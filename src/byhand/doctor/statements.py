@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from byhand.doctor import values
-from byhand.doctor.edits import substitute
+from byhand.doctor.edits import Edit, substitute
 from byhand.doctor.instrument import Site, definition
 
 
@@ -40,35 +40,49 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
                 yield block
 
 
-def _find(function: ast.FunctionDef, line: int, column: int) -> tuple[list[ast.stmt], int] | None:
+def _find(function: ast.FunctionDef, statement: ast.stmt) -> tuple[list[ast.stmt], int] | None:
+    """The block that holds the statement, and its place there."""
     for block in _blocks(function):
         for k, s in enumerate(block):
-            if (s.lineno, s.col_offset) == (line, column):
+            if (s.lineno, s.col_offset) == (statement.lineno, statement.col_offset):
                 return block, k
     return None
 
 
-def changes(tree: ast.Module, site: Site, there: dict[str, Any]) -> Iterator[Change]:
-    """Every change of the statement of a site, the likely ones first."""
+def _with(node: Any, new: dict[int, list[ast.stmt]]) -> Any:
+    """The definition with other blocks in the place of those named by id; the rest is shared."""
+    made = {}
+    for name in ("body", "orelse", "finalbody", "handlers"):
+        block = getattr(node, name, None)
+        if not isinstance(block, list):
+            continue
+        inside = [_with(s, new) for s in new.get(id(block), block)]
+        if len(inside) != len(block) or any(a is not b for a, b in zip(inside, block, strict=True)):
+            made[name] = inside
+    if not made:
+        return node
+    return ast.copy_location(type(node)(**(dict(ast.iter_fields(node)) | made)), node)
+
+
+def changes(
+    tree: ast.Module,
+    site: Site,
+    there: dict[str, Any],
+    edits: Callable[[ast.expr], Iterator[Edit]],
+) -> Iterator[Change]:
+    """Every change of the statement of a site, the likely ones first; `edits` are those of an
+    expression there."""
     original = definition(tree, site.function)
     statement = site.statement
-    where = (statement.lineno, statement.col_offset)
-
-    def edited(make: Any) -> ast.FunctionDef | None:
-        function = copy.deepcopy(original)
-        place = _find(function, *where)
-        if place is None or not make(*place):
-            return None
-        return function
+    place = _find(original, statement)
+    if place is None:
+        return
+    block, k = place
 
     def replaced(new: ast.stmt, kind: str, cost: float) -> Iterator[Change]:
-        def make(block: list[ast.stmt], k: int) -> bool:
-            block[k] = ast.copy_location(copy.deepcopy(new), block[k])
-            return True
-
-        function = edited(make)
-        if function is not None:
-            yield Change(function, kind, cost, [new])
+        there = ast.fix_missing_locations(ast.copy_location(copy.copy(new), block[k]))
+        function = _with(original, {id(block): [*block[:k], there, *block[k + 1 :]]})
+        yield Change(function, kind, cost, [new])
 
     if isinstance(statement, ast.AugAssign):
         target = statement.target
@@ -99,24 +113,18 @@ def changes(tree: ast.Module, site: Site, there: dict[str, Any]) -> Iterator[Cha
                 ast.AugAssign(to, ast.Add(), statement.value), "not-accumulated", 1.2
             )
             if isinstance(to, ast.Subscript):
-                yield from replaced(_add_at(to, statement.value), "not-accumulated", 1.4)
+                tensors = values.is_tensor(there.get(ast.unparse(to.value)))
+                added = _index_put(to, statement.value) if tensors else _add_at(to, statement.value)
+                yield from replaced(added, "not-accumulated", 1.4)
     yield from _targets(statement, replaced)
     yield from _exchanged(statement, replaced, there)
+    yield from _masked(statement, replaced, edits)
 
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):
-
-        def gone(block: list[ast.stmt], k: int) -> bool:
-            if len(block) == 1:
-                block[k] = ast.copy_location(ast.Pass(), block[k])
-            else:
-                del block[k]
-            return True
-
-        function = edited(gone)
-        if function is not None:
-            yield Change(function, "extra-term", 1.5, [])
-    yield from _moves(original, statement)
-    yield from _carriers(original, statement, there)
+        left = [*block[:k], *block[k + 1 :]] or [ast.copy_location(ast.Pass(), block[k])]
+        yield Change(_with(original, {id(block): left}), "extra-term", 1.5, [])
+    yield from _moves(original, block, k)
+    yield from _carriers(original, block, k, there)
 
 
 def _written(statement: ast.stmt) -> ast.expr | None:
@@ -163,6 +171,21 @@ def _targets(statement: ast.stmt, replaced: Any) -> Iterator[Change]:
             index: ast.expr = ast.Tuple(elements, ast.Load()) if len(parts) > 1 else new
             shifted = ast.Subscript(target.value, index, ast.Store())
             yield from replaced(_written_to(statement, shifted), "index-shift", 1.2)
+
+
+def _masked(
+    statement: ast.stmt, replaced: Any, edits: Callable[[ast.expr], Iterator[Edit]]
+) -> Iterator[Change]:
+    """Another condition for the elements that are written: dz[z <= 0] = 0."""
+    target = _written(statement)
+    conditions = (ast.Compare, ast.UnaryOp, ast.Name, ast.Attribute)
+    if not isinstance(target, ast.Subscript) or not isinstance(target.slice, conditions):
+        return
+    for edit in edits(target.slice):
+        if edit.cost <= 1.8:
+            new = substitute(target.slice, edit.old, edit.new)
+            there = ast.Subscript(target.value, new, ast.Store())
+            yield from replaced(_written_to(statement, there), "wrong-mask", edit.cost + 0.1)
 
 
 def _exchanged(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Iterator[Change]:
@@ -223,6 +246,17 @@ def _add_at(target: ast.Subscript, value: ast.expr) -> ast.stmt:
     return ast.Expr(call)
 
 
+def _index_put(target: ast.Subscript, value: ast.expr) -> ast.stmt:
+    """grad.index_put_((ids,), g, accumulate=True), PyTorch's np.add.at."""
+    parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+    call = ast.Call(
+        ast.Attribute(_loading(target.value), "index_put_", ast.Load()),
+        [ast.Tuple(parts, ast.Load()), value],
+        [ast.keyword("accumulate", ast.Constant(True))],
+    )
+    return ast.Expr(call)
+
+
 def _sliced(index: ast.expr) -> ast.expr:
     """An index as an expression: 1:3 becomes slice(1, 3)."""
     if isinstance(index, ast.Slice):
@@ -237,102 +271,68 @@ def _sliced(index: ast.expr) -> ast.expr:
     return index
 
 
-def _moves(original: ast.FunctionDef, statement: ast.stmt) -> Iterator[Change]:
+def _moves(original: ast.FunctionDef, block: list[ast.stmt], k: int) -> Iterator[Change]:
     """The statement elsewhere in its block, or after the loop that it is in."""
-    where = (statement.lineno, statement.col_offset)
-    place = _find(original, *where)
-    if place is None:
-        return
-    size, k = len(place[0]), place[1]
+    statement, size = block[k], len(block)
+    rest = [*block[:k], *block[k + 1 :]]
     targets = [k - 1, k + 1, k + 2, k - 2, k + 3, size - 1, k - 3]
     for to in dict.fromkeys(targets):
-        if to == k or not 0 <= to < size:
+        if to == k or not 0 <= to < size or isinstance(statement, ast.Return):
             continue
-        if isinstance(statement, ast.Return):
-            continue
-        function = copy.deepcopy(original)
-        block, at = _find(function, *where)  # type: ignore[misc]
-        moved = block.pop(at)
-        anchor = place[0][to]
-        block.insert(to, moved)
         yield Change(
-            function,
+            _with(original, {id(block): [*rest[:to], statement, *rest[to:]]}),
             "updated-too-early",
             1.6 + 0.02 * abs(to - k),
             [statement],
-            move=(statement, anchor, to > k),
+            move=(statement, block[to], to > k),
         )
     # Out of the loop.
     for loop in ast.walk(original):
-        if isinstance(loop, ast.For | ast.While) and any(s is place[0][k] for s in loop.body):
-            function = copy.deepcopy(original)
-            block, at = _find(function, *where)  # type: ignore[misc]
-            outer = _find(function, loop.lineno, loop.col_offset)
-            if outer is None or len(block) == 1:
-                continue
-            moved = block.pop(at)
-            outer[0].insert(outer[1] + 1, moved)
-            kind = (
-                "updated-too-early" if not isinstance(statement, ast.Return) else "return-in-loop"
-            )
-            yield Change(
-                function,
-                kind,
-                1.4,
-                [statement],
-                move=(statement, loop, True),
-            )
+        if not (isinstance(loop, ast.For | ast.While) and loop.body is block and rest):
+            continue
+        place = _find(original, loop)
+        if place is None:
+            continue
+        outer, at = place
+        after = [*outer[: at + 1], statement, *outer[at + 1 :]]
+        yield Change(
+            _with(original, {id(block): rest, id(outer): after}),
+            "return-in-loop" if isinstance(statement, ast.Return) else "updated-too-early",
+            1.4,
+            [statement],
+            move=(statement, loop, True),
+        )
 
 
 def _carriers(
-    original: ast.FunctionDef, statement: ast.stmt, there: dict[str, Any]
+    original: ast.FunctionDef, block: list[ast.stmt], k: int, there: dict[str, Any]
 ) -> Iterator[Change]:
     """A value for the next round that is never passed on: dhnext = dhprev at the loop's end."""
+    if k != len(block) - 1 and not isinstance(block[k], ast.Assign):
+        return
     for loop in ast.walk(original):
-        if (
-            not isinstance(loop, ast.For)
-            or not loop.body
-            or not any(s.lineno == statement.lineno for s in loop.body)
-        ):
+        if not isinstance(loop, ast.For) or loop.body is not block:
             continue
-        stored = {
-            n.id
-            for s in loop.body
-            for n in ast.walk(s)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        }
-        read = {
-            n.id
-            for s in loop.body
-            for n in ast.walk(s)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
-        }
-        before = {
-            n.id
-            for s in original.body
-            if s.lineno < loop.lineno
-            for n in ast.walk(s)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        }
-        waiting = [
-            n for n in (read - stored) & before if isinstance(there.get(n), np.ndarray | float)
-        ]
-        for name in waiting:
+        stored, read = _names(block, ast.Store), _names(block, ast.Load)
+        earlier = [s for s in original.body if s.lineno < loop.lineno]
+        waiting = (read - stored) & _names(earlier, ast.Store)
+        for name in sorted(waiting):
+            if not isinstance(there.get(name), np.ndarray | float):
+                continue
             for source in sorted(stored):
-                if (
-                    values.shape(there.get(source)) != values.shape(there[name])
-                    or there.get(source) is None
-                ):
+                value = there.get(source)
+                if value is None or values.shape(value) != values.shape(there[name]):
                     continue
                 new = ast.Assign([ast.Name(name, ast.Store())], ast.Name(source, ast.Load()))
-                where = (statement.lineno, statement.col_offset)
-                function = copy.deepcopy(original)
-                found = _find(function, *where)
-                if found is None:
-                    continue
-                block, k = found
-                if k != len(block) - 1 and not isinstance(statement, ast.Assign):
-                    continue
-                block.append(ast.copy_location(copy.deepcopy(new), block[k]))
-                last = loop.body[-1]
-                yield Change(function, "dropped-path", 1.7, [new], after=last)
+                last = ast.fix_missing_locations(ast.copy_location(new, block[-1]))
+                function = _with(original, {id(block): [*block, last]})
+                yield Change(function, "dropped-path", 1.7, [new], after=block[-1])
+
+
+def _names(block: list[ast.stmt], context: type) -> set[str]:
+    return {
+        n.id
+        for s in block
+        for n in ast.walk(s)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, context)
+    }

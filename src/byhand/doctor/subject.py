@@ -4,24 +4,24 @@ given, and which of their results is the gradient of what."""
 from __future__ import annotations
 
 import ast
-import contextlib
 import inspect
-import io
+import math
 import random
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from byhand.doctor import names, values
-from byhand.doctor.binding import bind
+from byhand.doctor import deadline, names, surroundings, values
+from byhand.doctor.binding import Passing, bind
 from byhand.doctor.instrument import Instrumented, definition
 from byhand.doctor.results import (
     CannotBind,
     changed,
     gradient_leaves,
-    is_container,
     is_output,
     is_scalar,
     random_like,
@@ -51,12 +51,22 @@ class State:
     world: dict[str, Any] = field(default_factory=dict)  # the module's own arrays
 
     def copy(self) -> State:
-        return State(values.fresh(self.inputs), values.fresh(self.owner), values.fresh(self.world))
+        # An object and the module may hold the same array, and one array under several names.
+        memo: dict[int, Any] = {}
+        return State(
+            values.fresh(self.inputs),
+            values.fresh(self.owner, memo),
+            values.fresh(self.world, memo),
+        )
 
     def get(self, path: Path) -> Any:
         return values.get(getattr(self, path[0]), path[1:])
 
     def put(self, path: Path, value: Any) -> None:
+        at = self.get(path)
+        if isinstance(at, np.ndarray) and at.shape == values.shape(value):
+            at[...] = value  # seen under all its names
+            return
         setattr(self, path[0], values.replaced(getattr(self, path[0]), path[1:], value))
 
 
@@ -80,6 +90,10 @@ class Plan:
         return self.backward or self.forward
 
 
+class Ended(Exception):
+    """sys.exit() was called."""
+
+
 class Subject:
     """A program with its plan, ready to be run as often as one likes."""
 
@@ -95,6 +109,11 @@ class Subject:
         }
         self.parameters: dict[str, Any] = {}
         self.guessed = ""
+        self.took = 0.0  # seconds, of the longest run
+        self.patience = math.inf
+        uses = {str(getattr(v, "__name__", "")) for v in module.namespace.values()}
+        torch = sys.modules.get("torch") if any("torch" in name for name in uses) else None
+        self.torch = torch and torch.default_generator
 
     def loss(self, state: State) -> float:
         return self._run(state, backward=False).loss
@@ -109,14 +128,34 @@ class Subject:
 
     def _run(self, state: State, backward: bool) -> Outcome:
         state = state.copy()
-        namespace = self.module.namespace
-        namespace.update(state.world)
-        np.random.seed(20)  # the user's own code may draw from it
+        self.module.namespace.update(state.world)
+        self._seed()
+        began = time.perf_counter()
+        try:
+            with (
+                deadline.limit(self.patience),
+                surroundings.read_only(self.module.path),
+                np.errstate(all="ignore"),
+            ):
+                if self.plan.torch:
+                    return self._run_torch(state, backward)
+                return self._run_numpy(state, backward)
+        except SystemExit as error:
+            raise Ended("it ends the program") from error
+        finally:
+            self.took = max(self.took, time.perf_counter() - began)
+
+    def _seed(self) -> None:
+        """The same numbers in each run, for code that draws its own."""
+        np.random.seed(20)
         random.seed(20)
-        with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
-            if self.plan.torch:
-                return self._run_torch(state, backward)
-            return self._run_numpy(state, backward)
+        if self.torch is not None:
+            self.torch.manual_seed(20)
+
+    def hurry(self) -> None:
+        """From now on a run that takes far longer than those until now is ended: a change that is
+        tried may loop for ever."""
+        self.patience = 0.5 + 20 * self.took
 
     def _call(self, state: State, name: str, pools: list[dict[str, Any]], spare: list[Any]) -> Any:
         function = self.function(state, name)
@@ -154,7 +193,7 @@ class Subject:
         if plan.backward is None:
             found = dict(gradient_leaves(outputs[1:]))
         else:
-            result = self._backward(state, outputs, pool, upstream)
+            result = self._backward(state, outputs, upstream)
             found = dict(gradient_leaves(split(result, self.names[plan.backward])))
         if before is not None:
             found.update((f"self.{n}", v) for n, v in changed(state.owner, before))
@@ -162,78 +201,15 @@ class Subject:
         found.update((f"global.{n}", v) for n, v in changed(world, world_before))
         return Outcome(loss, found)
 
-    def _backward(self, state: State, outputs: Any, pool: Any, upstream: Any) -> Any:
+    def _backward(self, state: State, outputs: Any, upstream: dict[str, Any]) -> Any:
         name = str(self.plan.backward)
         function = self.function(state, name)
         parameters = self._signature(name, function)
-        given: dict[str, Any] = {}
-        waiting = dict(upstream)
-        rest: list[inspect.Parameter] = []
-        extra = [value for name, value in outputs[1:] if not (name and name in upstream)]
-        for p in parameters:
-            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-                continue
-            if p.name in pool and not (p.name in upstream and names.looks_like_gradient(p.name)):
-                given[p.name] = pool[p.name]
-            elif p.name in state.inputs:
-                given[p.name] = state.inputs[p.name]
-            else:
-                match = next(
-                    (o for o in waiting if o and o != p.name and o in names.stems(p.name)),
-                    None,
-                )
-                if match is not None:
-                    given[p.name] = waiting.pop(match)
-                else:
-                    rest.append(p)
-        used = {id(v) for v in given.values()}
-        extra = [v for v in extra if id(v) not in used]
-        leftover = [v for k, v in state.inputs.items() if id(v) not in used]
-        scalar_loss = not upstream
-        for p in rest:
-            upstream_like = bool(names.UPSTREAM.match(p.name)) or names.looks_like_gradient(p.name)
-            if waiting and (
-                upstream_like or not extra or (p is rest[0] and not names.CACHE.search(p.name))
-            ):
-                key = next(iter(waiting))
-                given[p.name] = waiting.pop(key)
-            elif (
-                scalar_loss
-                and upstream_like
-                and p.default is p.empty
-                and not (extra and names.CACHE.search(p.name))
-            ):
-                given[p.name] = 1.0
-                scalar_loss = False
-            elif p.default is not p.empty and not names.CACHE.search(p.name):
-                continue
-            elif extra:
-                if len(rest) > 1 and not names.CACHE.search(p.name):
-                    self.guessed = p.name
-                given[p.name] = extra.pop(0)
-            elif p.default is not p.empty:
-                continue
-            elif is_container(outputs[0][1]) and not any(
-                v is outputs[0][1] for v in given.values()
-            ):
-                given[p.name] = outputs[0][1]
-            elif len(outputs) > 1 and names.CACHE.search(p.name):
-                given[p.name] = tuple(v for _, v in outputs[1:])
-            elif leftover:
-                given[p.name] = leftover.pop(0)
-            else:
-                raise CannotBind(f"{name} wants {p.name}, which nothing is known for")
-        if upstream and len(waiting) == len(upstream):
-            raise CannotBind(f"{name} takes no gradient of the output of {self.plan.forward}")
-        for p in parameters:
-            if p.kind is p.VAR_KEYWORD:
-                taken = set(given)
-                given.update({k: v for k, v in state.inputs.items() if k not in taken})
-        positional = []
-        for p in parameters:
-            if p.kind is p.POSITIONAL_ONLY:
-                positional.append(given.pop(p.name))
-        return function(*positional, **given)
+        passing = Passing(function, parameters, outputs, upstream, state.inputs)
+        try:
+            return passing.call()
+        finally:
+            self.guessed = passing.guessed
 
     def _loss_place(self, outputs: list[tuple[str, Any]]) -> int | None:
         """Which of the results is the loss: the first where it is a number, or one of that name."""
@@ -263,7 +239,7 @@ class Subject:
         real = [k for k, (_, v) in enumerate(outputs) if is_output(v)]
         if not real or self.plan.backward is None:
             return set(real[:1])
-        wanted = set()
+        wanted: set[int] = set()
         asked = [
             p.name
             for p in self.parameters_of_backward()
@@ -275,6 +251,8 @@ class Subject:
         ]
         for k in real:
             name = outputs[k][0]
+            if any(name == outputs[w][0] for w in wanted):
+                continue  # return a, a: an output, and the same as a cache
             if name and any(name != a and name in names.stems(a) for a in asked):
                 wanted.add(k)
         for k in real:
@@ -307,7 +285,6 @@ class Subject:
         order = [p.name for p in list(inspect.signature(cls.forward).parameters.values())[1:]]
         if set(order) >= set(state.inputs):
             arguments = [(k, state.inputs[k]) for k in order if k in state.inputs]
-        torch.manual_seed(20)
         given = {}
         for name, value in arguments:
             numeric = isinstance(value, np.ndarray) and value.dtype.kind in "fiub"

@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from byhand.doctor import localise, values
+from byhand.doctor import deadline, localise, values
 from byhand.doctor.edits import Atom, Editor
+from byhand.doctor.expressions import Evaluator
 from byhand.doctor.instrument import Instrumented, Site, definition
 from byhand.doctor.judge import Judge, Verdict, changed
 from byhand.doctor.probing import nudge, nudgeable
@@ -26,7 +28,13 @@ SECONDS = 6.0
 
 @dataclass(eq=False)
 class Suspect:
-    """A statement of the backward, and the gradients that depend on it."""
+    """A statement of the backward, and the gradients that depend on it.
+
+    target      what it should have computed, where that is known
+    innocent    whether its value is the gradient that its name says
+    late        whether a value before it has gone wrong already
+    updates     whether it writes to a variable whose gradient is asked for, W -= lr * dW
+    """
 
     visit: Visit
     influence: frozenset[str] | None
@@ -35,6 +43,24 @@ class Suspect:
     target: localise.Target | None = None
     innocent: bool = False
     late: bool = False
+    updates: bool = False
+
+    @property
+    def helpless(self) -> bool:
+        """Whether no value of this statement makes a wrong gradient right."""
+        return self.target is not None and not self.target.solved
+
+    @cached_property
+    def evaluators(self) -> list[Evaluator]:
+        """For expressions at this statement, as it was run the first time and a later one."""
+        roots = [self.visit.site.expression, *(a.node for a in self.atoms)]
+        shared = [node for root in roots for node in ast.walk(root)]
+        scopes = self.visit.scopes[:1] + self.visit.scopes[1:][-1:]
+        return [Evaluator({**self.scope.module.namespace, **there}, shared) for there in scopes]
+
+    def value_of(self, node: ast.AST) -> Any:
+        """The value of an expression, as the statement was run the last time."""
+        return self.evaluators[-1].value(node)
 
 
 class Lineup:
@@ -44,7 +70,8 @@ class Lineup:
         self.module = module
         self.judge = judge
         self.original = original
-        self.deadline = time.perf_counter() + SECONDS
+        self.seconds = min(SECONDS, deadline.left() - 0.5)
+        self.deadline = time.thread_time() + self.seconds
         self.base: Verdict | None = None
         self.base_outcome: Outcome | None = None
         self.suspects: list[Suspect] = []
@@ -70,11 +97,10 @@ class Lineup:
                 if visits.get(n) is not None and visits[n].count <= v.count
             }
         texts: dict[str, list[str]] = {}
+        variables = {claim.variable.rpartition(".")[2] for claim in self.judge.claims}
         suspects = []
         for number, visit in visits.items():
             site = visit.site
-            if number in forward:
-                continue
             influence = None
             if self.base_outcome is not None:
                 influence = self._influence(visit)
@@ -82,11 +108,15 @@ class Lineup:
                     influence == frozenset({"\x00loss"}) or not (influence & wrong)
                 ):
                     continue
+            # What only the forward runs may keep the wrong thing for the backward; where it has no
+            # value to be nudged it is not looked at.
+            if number in forward and influence is None:
+                continue
             if site.function not in texts:
                 texts[site.function] = texts_of(definition(self.original, site.function))
-            suspects.append(
-                Suspect(visit, influence, Scope(self.module, visit, texts[site.function]))
-            )
+            scope = Scope(self.module, visit, texts[site.function])
+            updates = localise.written_name(site.statement) in variables
+            suspects.append(Suspect(visit, influence, scope, updates=updates))
         right = self.base.right if self.base else frozenset()
 
         def rank(s: Suspect) -> tuple[float, ...]:
@@ -118,7 +148,7 @@ class Lineup:
         for s in self.suspects:
             s.innocent = innocent.get(s.visit.site.number) == "right"
             s.late = s.visit.order > first_wrong
-            if time.perf_counter() < self.deadline - 0.7 * SECONDS:
+            if time.thread_time() < self.deadline - 0.7 * self.seconds:
                 s.target = localise.target(self.judge, s.visit, self.base_outcome, wrong)
 
         def rank(s: Suspect) -> tuple[float, ...]:
@@ -166,13 +196,19 @@ class Lineup:
         return frozenset(c.name for c in self.judge.claims)
 
     def late(self) -> bool:
-        return time.perf_counter() > self.deadline
+        return time.thread_time() > self.deadline or deadline.left() < 0.5
 
-    def editor(self, s: Suspect) -> Editor:
+    def editor(self, s: Suspect, expression: ast.expr | None = None) -> Editor:
+        """The edits of a suspect's expression, or of another one at its place."""
         if not s.atoms:
             s.atoms = s.scope.atoms()
         return Editor(
-            s.visit.site.expression, s.atoms, s.scope.value_of, self._functions(s), self.np_name
+            expression or s.visit.site.expression,
+            s.atoms,
+            s.value_of,
+            self._functions(s),
+            self.np_name,
+            s.scope.containers(),
         )
 
     def _functions(self, s: Suspect) -> list[str]:
@@ -214,6 +250,7 @@ class Lineup:
                 (f"({t} * (1 - {t}))", atom),
                 (f"({t} > 0)", atom),
                 (f"(1 - {t})", atom),
+                (f"(1 + {t} ** 2)", atom),
             ]
             if not values.is_tensor(atom.value):
                 found += [(f"{self.np_name}.exp({t})", atom)]
@@ -229,6 +266,12 @@ class Lineup:
             if values.shape(value) or values.is_number(value):
                 made.append(Atom(text, value))
         return made
+
+
+def hands_on(site: Site) -> bool:
+    """x, W = cache: nothing is computed."""
+    computing = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.comprehension)
+    return not any(isinstance(n, computing) for n in ast.walk(site.expression))
 
 
 def only_names(site: Site) -> bool:

@@ -136,13 +136,26 @@ class Scope:
                 add(text, self.value_of(node))
             except Exception:
                 continue
+        near = len(found)
         for name, value in self.there.items():
             if not name.startswith("__") and name.isidentifier():
                 self._expand(name, value, add, 0)
         for name, value in self.module.namespace.items():
             if not name.startswith("__") and name not in self.there and not callable(value):
                 self._expand(name, value, add, 1)
-        return [Atom(text, value) for text, value in found.items()]
+        return [
+            Atom(text, value, k >= near and "[" in text)
+            for k, (text, value) in enumerate(found.items())
+        ]
+
+    def containers(self) -> list[str]:
+        """Names and attributes that hold a list, a tuple or a dictionary."""
+        kinds = (list, tuple, dict)
+        found = [n for n, v in self.there.items() if isinstance(v, kinds) and n.isidentifier()]
+        owner = self.there.get("self")
+        if hasattr(owner, "__dict__"):
+            found += [f"self.{n}" for n, v in vars(owner).items() if isinstance(v, kinds)]
+        return found
 
     def _expand(self, text: str, value: Any, add: Any, depth: int) -> None:
         if _usable(value):

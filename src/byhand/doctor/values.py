@@ -119,21 +119,29 @@ def shape(value: Any) -> tuple[int, ...]:
     return tuple(value.shape) if hasattr(value, "shape") else ()
 
 
-def fresh(value: Any) -> Any:
-    """A copy that shares nothing with the original."""
-    if isinstance(value, np.ndarray):
-        return value.copy() if value.dtype != object else copy.deepcopy(value)
-    if isinstance(value, dict) and type(value) is dict:
-        return {key: fresh(v) for key, v in value.items()}
-    if type(value) is list:
-        return [fresh(v) for v in value]
-    if type(value) is tuple:
-        return tuple(fresh(v) for v in value)
+def fresh(value: Any, memo: dict[int, Any] | None = None) -> Any:
+    """A copy that shares nothing with the original.
+
+    memo        copies by the ids of their originals, as copy.deepcopy has it: what is one array
+                under two names stays one
+    """
     if isinstance(value, int | float | str | bool | type(None)):
         return value
-    if is_tensor(value):
-        return value.detach().clone()
-    return copy.deepcopy(value)
+    if memo is not None and id(value) in memo:
+        return memo[id(value)]
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        found: Any = value.copy()
+    elif type(value) is dict:
+        found = {key: fresh(v, memo) for key, v in value.items()}
+    elif type(value) in (list, tuple):
+        found = type(value)([fresh(v, memo) for v in value])
+    elif is_tensor(value):
+        found = value.detach().clone()
+    else:
+        found = copy.deepcopy(value, memo)
+    if memo is not None:
+        memo[id(value)] = found
+    return found
 
 
 def named(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -91,3 +93,9 @@ class Dense(Layer):
                 f"{self.sizes['in']} ({self.equation}){hint}"
             )
         return (self.sizes["out"],)
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to this layer."""
+    layer = Dense(4, 3, biases=NormalFanIn()).initialize(rng)
+    return {"self": layer, "x": rng.standard_normal((5, 4))}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -53,3 +55,9 @@ class Dropout(Layer):
         kept: Array = (rng.random(shape) >= self.rate).astype(dtype)
         kept /= 1 - self.rate
         return kept
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to this layer."""
+    layer, x = Dropout(0.4), rng.standard_normal((5, 4))
+    return {"self": layer, "x": x, "mask": layer.draw_mask(x.shape, rng, x.dtype)}

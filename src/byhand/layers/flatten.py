@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from byhand.errors import ShapeError
 from byhand.layers.base import Array, Gradients, Layer, Shape
@@ -33,3 +36,8 @@ class Flatten(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (math.prod(input_shape),)
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to this layer."""
+    return {"self": Flatten(), "x": rng.standard_normal((5, 2, 3))}

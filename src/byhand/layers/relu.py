@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from byhand.layers.base import Array, Gradients, Layer
@@ -33,3 +35,8 @@ class ReLU(Layer):
         self.check(a=a, da=da)
         dz = da * (a > 0)
         return dz, {}
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to this layer."""
+    return {"self": ReLU(), "z": rng.standard_normal((5, 4))}

@@ -155,3 +155,11 @@ class Sequential(Layer):
         for layer in self.layers:
             for symbol in layer.parameter_names:
                 setattr(layer, symbol, values[f"{layer.name}.{symbol}"])
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to this layer."""
+    from byhand.layers import Dense, Tanh
+
+    layer = Sequential(Dense(4, 3), Tanh(), Dense(3, 2)).initialize(int(rng.integers(100)))
+    return {"self": layer, "x": rng.standard_normal((5, 4))}

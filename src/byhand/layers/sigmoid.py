@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from byhand.layers.base import Array, Gradients, Layer
@@ -43,3 +45,8 @@ class Sigmoid(Layer):
         self.check(a=a, da=da)
         dz = da * a * (1 - a)
         return dz, {}
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to this layer."""
+    return {"self": Sigmoid(), "z": rng.standard_normal((5, 4))}

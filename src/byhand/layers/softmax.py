@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from byhand.layers.base import Array, Gradients, Layer
@@ -59,3 +61,8 @@ class Softmax(Layer):
         self.check(p=p, dp=dp)
         dz = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
         return dz, {}
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to this layer."""
+    return {"self": Softmax(), "z": rng.standard_normal((5, 4))}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from byhand.layers.base import Array, Gradients, Layer
@@ -32,3 +34,8 @@ class Tanh(Layer):
         self.check(a=a, da=da)
         dz = da * (1 - a * a)
         return dz, {}
+
+
+def example(rng: np.random.Generator) -> dict[str, Any]:
+    """What `byhand check` gives to this layer."""
+    return {"self": Tanh(), "z": rng.standard_normal((5, 4))}

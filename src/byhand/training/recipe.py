@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from byhand.errors import InputError, nearest
 from byhand.layers import Sequential
 from byhand.models import mlp
+from byhand.storage import shipped
 from byhand.training import parts
 
 Positive = Annotated[int, Field(ge=1)]
@@ -189,9 +190,7 @@ class Recipe(Table):
 
 def recipe_folder() -> Path:
     """Where the recipes are: inside the installed package, or at the top of the repository."""
-    package = Path(__file__).parents[1]
-    inside = package / "recipes"
-    return inside if inside.is_dir() else package.parents[1] / "recipes"
+    return shipped("recipes")
 
 
 def all_recipes() -> list[Recipe]:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from byhand.doctor.edits.base import Atom, Edit, substitute
 from byhand.doctor.edits.made import MadeEdits
 from byhand.doctor.edits.nodes import NodeEdits
+from byhand.doctor.edits.whole import WholeEdits
 
 __all__ = ["Atom", "Edit", "Editor", "substitute"]
 
 
-class Editor(NodeEdits, MadeEdits):
+class Editor(NodeEdits, MadeEdits, WholeEdits):
     """The edits of one expression."""
 
     def cheap(self) -> Iterator[Edit]:
@@ -28,3 +29,5 @@ class Editor(NodeEdits, MadeEdits):
                 yield from self._of_node(node, seen_parents)
             if isinstance(node, ast.Call):
                 yield from self._of_call(node)
+        yield from self._throughout()
+        yield from self._regrouped()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from byhand.doctor import values
 class Edit:
     """`new` in place of the node `old` of an expression.
 
-    kind    a finding's kind, or "" where the values have to tell
+    kind    a finding's kind
     """
 
     old: ast.AST
@@ -24,14 +26,18 @@ class Edit:
     cost: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Atom:
-    """Something in scope that an expression could use: its text and its value."""
+    """Something in scope that an expression could use: its text and its value.
+
+    far     whether it is an entry of something, cache[5], that the function's text does not read
+    """
 
     text: str
     value: Any
+    far: bool = False
 
-    @property
+    @cached_property
     def node(self) -> ast.expr:
         return ast.parse(self.text, mode="eval").body
 
@@ -100,6 +106,7 @@ def number(value: Any) -> ast.expr:
     return ast.Constant(value)
 
 
+@lru_cache(maxsize=4096)
 def broadcasts(shape: tuple[int, ...], *others: tuple[int, ...]) -> bool:
     """Whether arrays of the other shapes make one of this shape together."""
     try:
@@ -118,12 +125,14 @@ class Scoped:
         value_of: Any,
         functions: list[str],
         np_name: str,
+        containers: Sequence[str] = (),
     ) -> None:
         self.root = root
         self.atoms = atoms
         self.value_of = value_of  # node -> value, or raises
         self.functions = functions
         self.np = np_name
+        self.containers = containers
         self.cached: dict[int, Any] = {}
         self._keys: set[str] = set()
 
@@ -153,21 +162,28 @@ class Scoped:
         return isinstance(parent, ast.Call) and parent.func is node
 
     def _in_index(self, node: ast.AST, parents: dict[int, ast.AST]) -> bool:
-        at: ast.AST | None = node
-        while at is not None:
-            above = parents.get(id(at))
+        at = node
+        for above in self._above(node, parents):
             if isinstance(above, ast.Subscript) and above.slice is at:
                 return True
             at = above
         return False
 
     @staticmethod
-    def _reduced(
+    def _above(node: ast.AST, parents: dict[int, ast.AST]) -> Iterator[ast.AST]:
+        """What the node is part of, from the inside out."""
+        while (above := parents.get(id(node))) is not None:
+            yield above
+            node = above
+
+    @staticmethod
+    def reduced(
         node: ast.expr,
         axis: Any,
         keep: bool,
         axis_word: str,
         keep_word: str,
+        name: str = "sum",
     ) -> ast.expr:
         constant: ast.expr = (
             ast.Tuple([ast.Constant(a) for a in axis], ast.Load())
@@ -177,7 +193,7 @@ class Scoped:
         keywords = [ast.keyword(axis_word, constant)]
         if keep:
             keywords.append(ast.keyword(keep_word, ast.Constant(True)))
-        return ast.Call(ast.Attribute(node, "sum", ast.Load()), [], keywords)
+        return ast.Call(ast.Attribute(node, name, ast.Load()), [], keywords)
 
     @staticmethod
     def _call_method(node: ast.expr, name: str, *arguments: Any) -> ast.expr:

@@ -53,12 +53,13 @@ class NodeEdits(CallEdits):
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and not is_T(node):
             inner = isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
             if shape or not inner or is_T(parent):
-                yield from self._swaps(node, shape, in_index)
+                yield from self._swaps(node, shape, in_index, isinstance(parent, ast.Compare))
         if isinstance(node, ast.Subscript):
             yield from self._indices(node)
         if isinstance(node, ast.Constant):
             multiplies = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.Div)
-            yield from self._constants(node, in_index, multiplies)
+            compared = any(isinstance(n, ast.Compare) for n in self._above(node, parents))
+            yield from self._constants(node, in_index, multiplies, compared)
         if isinstance(node, ast.BinOp):
             yield from self._binary(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not | ast.Invert):
@@ -113,6 +114,8 @@ class NodeEdits(CallEdits):
         yield Edit(
             node, ast.BinOp(ast.Constant(1), ast.Sub(), node), "wrong-activation-derivative", 1.3
         )
+        if len(self.shape(node) or ()) >= 2:
+            yield Edit(node, self._flipped(node), "not-flipped", 1.4)
         if values.is_tensor(self.value(node)):
             return
         for f in ("sign", "exp", "sqrt", "tanh", "square", "abs"):
@@ -128,11 +131,27 @@ class NodeEdits(CallEdits):
         if node is self.root:
             yield Edit(node, self._call_method(node, "copy"), "aliased", 1.5)
 
+    def _flipped(self, node: ast.expr) -> ast.expr:
+        """The array turned by 180 degrees in its last two axes."""
+        if values.is_tensor(self.value(node)):
+            return self._call_method(node, "flip", -2, -1)
+        back = ast.Slice(None, None, ast.UnaryOp(ast.USub(), ast.Constant(1)))
+        more = [ast.Constant(...)] if len(self.shape(node) or ()) > 2 else []
+        return ast.Subscript(node, ast.Tuple([*more, back, back], ast.Load()), ast.Load())
+
     def _swaps(
-        self, node: ast.expr, shape: tuple[int, ...] | None, in_index: bool
+        self, node: ast.expr, shape: tuple[int, ...] | None, in_index: bool, compared: bool
     ) -> Iterator[Edit]:
         own = ast.unparse(node)
         mine = self.value(node)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Attribute):
+            yield from self._other_lists(node, shape)
+        if isinstance(mine, list | tuple | dict):
+            for text in self.containers:
+                other = ast.parse(text, mode="eval").body
+                value = self.value(other)
+                if text != own and type(value) is type(mine) and len(value) == len(mine):
+                    yield Edit(node, other, "swapped-variable", 1.2)
         for atom in self.atoms:
             if atom.text == own:
                 continue
@@ -145,12 +164,25 @@ class NodeEdits(CallEdits):
             same = shape is not None and values.shape(atom.value) == shape
             if shape is None and mine is not None and type(mine) is not type(atom.value):
                 continue
-            kind = "swapped-variable"
-            yield Edit(node, atom.node, kind, 1.0 if same else 1.5)
+            kind = "index-shift" if _same_list(node, atom.node) else "swapped-variable"
+            cost = (1.0 if same else 1.5) + 0.7 * atom.far + 0.7 * compared
+            yield Edit(node, atom.node, kind, cost)
+
+    def _other_lists(self, node: ast.Subscript, shape: tuple[int, ...] | None) -> Iterator[Edit]:
+        """zs[-l] for activations[-l]."""
+        own = ast.unparse(node.value)
+        for text in self.containers:
+            if text == own:
+                continue
+            other = ast.Subscript(ast.parse(text, mode="eval").body, node.slice, ast.Load())
+            if shape is not None and self.shape(other) == shape:
+                yield Edit(node, other, "swapped-variable", 1.0)
 
     def _indices(self, node: ast.Subscript) -> Iterator[Edit]:
         """h[t] for h[t-1], and a layer beside it."""
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if any(isinstance(p, ast.Slice) and p.step is not None for p in parts):
+            yield Edit(node, node.value, "not-flipped", 1.3)
         for place, part in enumerate(parts):
             if isinstance(part, ast.Slice):
                 for name in ("lower", "upper"):
@@ -197,7 +229,9 @@ class NodeEdits(CallEdits):
             return ast.Subscript(node.value, ast.Tuple(elements, ast.Load()), ast.Load())
         return ast.Subscript(node.value, new, ast.Load())
 
-    def _constants(self, node: ast.Constant, in_index: bool, multiplies: bool) -> Iterator[Edit]:
+    def _constants(
+        self, node: ast.Constant, in_index: bool, multiplies: bool, compared: bool
+    ) -> Iterator[Edit]:
         v = node.value
         if isinstance(v, bool):
             yield Edit(node, ast.Constant(not v), "wrong-axis", 1.1)
@@ -208,7 +242,7 @@ class NodeEdits(CallEdits):
                 key = atom.text[atom.text.rfind("['") + 2 : -2] if atom.text.endswith("']") else ""
                 if key.isidentifier() and key not in self._keys:
                     self._keys.add(key)
-                    yield Edit(node, ast.Constant(key), "swapped-variable", 1.1)
+                    yield Edit(node, ast.Constant(key), "swapped-variable", 1.1 + 0.7 * compared)
             self._keys.clear()
         elif isinstance(v, int | float):
             options = {
@@ -231,7 +265,8 @@ class NodeEdits(CallEdits):
         kind = "extra-term" if additive else "scale"
         yield Edit(node, node.left, kind, 1.3)
         if not isinstance(node.op, ast.Div | ast.Pow):
-            yield Edit(node, node.right, kind, 1.4)
+            complement = isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant)
+            yield Edit(node, node.right, kind, 1.2 if complement else 1.4)
             if isinstance(node.op, ast.Sub):
                 yield Edit(node, ast.UnaryOp(ast.USub(), node.right), kind, 1.5)
         if isinstance(node.op, ast.MatMult | ast.Sub | ast.Div):
@@ -300,7 +335,7 @@ class NodeEdits(CallEdits):
             for keep in (False, True):
                 yield Edit(
                     node,
-                    self._reduced(node, axis, keep, axis_word, keep_word),
+                    self.reduced(node, axis, keep, axis_word, keep_word),
                     "not-reduced",
                     cost + 0.1 * keep,
                 )
@@ -309,7 +344,13 @@ class NodeEdits(CallEdits):
                 if max(axes) < len(shape):
                     yield Edit(
                         node,
-                        self._reduced(node, axes, False, axis_word, keep_word),
+                        self.reduced(node, axes, False, axis_word, keep_word),
                         "not-reduced",
                         cost + 0.1,
                     )
+
+
+def _same_list(a: ast.expr, b: ast.expr) -> bool:
+    """h[t] and h[t - 1]"""
+    both = isinstance(a, ast.Subscript) and isinstance(b, ast.Subscript)
+    return both and ast.unparse(a.value) == ast.unparse(b.value)  # type: ignore[attr-defined]

@@ -1,0 +1,58 @@
+"""Edits of an expression as a whole."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from byhand.doctor import values
+from byhand.doctor.edits.base import Edit, Scoped
+
+
+class WholeEdits(Scoped):
+    """One name for another throughout, and a term that belongs inside of a product."""
+
+    def _throughout(self) -> Iterator[Edit]:
+        """gs * s * (1 - s) for gs * v * (1 - v): what is copied is renamed in one go."""
+        kinds = (ast.Name, ast.Attribute, ast.Subscript)
+        texts = Counter(ast.unparse(n) for n in ast.walk(self.root) if isinstance(n, kinds))
+        for text, count in texts.items():
+            shape = self.shape(ast.parse(text, mode="eval").body) if count > 1 else None
+            if not shape:
+                continue
+            for atom in self.atoms:
+                if atom.text == text or values.shape(atom.value) != shape:
+                    continue
+                new: Any = _replaced(self.root, text, atom.node)
+                yield Edit(self.root, new, "swapped-variable", 1.1 + 0.7 * atom.far)
+
+    def _regrouped(self) -> Iterator[Edit]:
+        """(a + c) * b for a * b + c."""
+        root = self.root
+        if not (isinstance(root, ast.BinOp) and isinstance(root.op, ast.Add | ast.Sub)):
+            return
+        for product, term in ((root.left, root.right), (root.right, root.left)):
+            chain = []
+            node = product
+            while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+                chain.append(node)
+                node = node.left
+            if not chain or (term is root.left and isinstance(root.op, ast.Sub)):
+                continue
+            new: ast.expr = ast.BinOp(node, root.op, term)
+            for above in reversed(chain):
+                new = ast.BinOp(new, above.op, above.right)
+            yield Edit(root, new, "wrong-operator", 1.6)
+
+
+def _replaced(node: Any, text: str, new: ast.expr) -> Any:
+    if isinstance(node, ast.expr) and ast.unparse(node) == text:
+        return new
+    if isinstance(node, list):
+        return [_replaced(n, text, new) for n in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = {name: _replaced(child, text, new) for name, child in ast.iter_fields(node)}
+    return ast.copy_location(type(node)(**fields), node)

@@ -1,0 +1,94 @@
+"""The doctor on byhand's own derivatives, as at the command line: every one of them is right."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import byhand
+from byhand import losses, regularizers
+from byhand.cli import app
+from byhand.doctor import check_file
+from byhand.layers import Dense, ReLU, Softmax
+from byhand.losses import Loss
+from byhand.regularizers import Regularizer
+
+from ..layers.examples import LAYERS, examples
+
+
+def kinds(module: Any, base: type) -> list[type]:
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    ]
+
+
+OWN = [*LAYERS, *kinds(losses, Loss), *kinds(regularizers, Regularizer)]
+
+
+def source(kind: type) -> Path:
+    return Path(inspect.getfile(kind))
+
+
+def named(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else str(value)
+
+
+@pytest.mark.parametrize("kind", OWN, ids=named)
+def test_byhand_check_says_right(kind: type) -> None:
+    result = CliRunner().invoke(app, ["check", f"{source(kind)}::{kind.__name__}"])
+    assert result.exit_code == 0, result.output
+    assert f"::{kind.__name__}: right" in result.output.replace("\n", "")
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=named)
+def test_every_parameter_and_the_input_are_checked(kind: type) -> None:
+    for case in examples(kind, 0, np.float64):
+        x, *_ = inspect.signature(case.layer.forward).parameters
+        inputs = dict(
+            zip(
+                inspect.signature(case.layer.forward).parameters, (case.x, *case.more), strict=False
+            )
+        )
+        report = byhand.check(case.layer.forward, case.layer.backward, inputs)
+        assert report.verdict == "right", str(report)
+        symbols = sorted(name.rpartition(".")[2] for name in case.layer.parameters)
+        checked = sorted(g.of.rpartition(".")[2] for g in report.gradients)
+        assert checked == sorted([x, *symbols])
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        (Dense, "dW = x.T @ dz", "dW = x.T @ z"),
+        (Dense, "dx = dz @ self.W.T", "dx = dz @ (2 * self.W).T"),
+        (Dense, "dz.sum(axis=0)", "dz.mean(axis=0)"),
+        (ReLU, "(a > 0)", "(a < 0)"),
+        (Softmax, "(dp * p).sum(", "(dp * dp).sum("),
+        (losses.BinaryCrossEntropyWithLogits, "(sigmoid(z) - t) / len(z)", "(sigmoid(z) - t)"),
+        (losses.QuadraticCost, "return error / len(error)", "return 2 * error / len(error)"),
+        (regularizers.L2, "out: Array = w * w.dtype", "out: Array = 2 * w * w.dtype"),
+    ],
+    ids=named,
+)
+def test_a_mistake_in_one_of_them_is_named(
+    kind: type, right: str, wrong: str, tmp_path: Path
+) -> None:
+    text = source(kind).read_text("utf-8")
+    assert text.count(right) == 1
+    copy = tmp_path / source(kind).name
+    copy.write_text(text.replace(right, wrong), "utf-8")
+    report = check_file(copy, kind.__name__)
+    assert report.verdict in ("wrong", "shape")
+    (finding,) = report.findings
+    place = next(
+        n for n, line in enumerate(copy.read_text("utf-8").splitlines(), 1) if wrong in line
+    )
+    assert finding.line == place
+    assert finding.fix is not None
