@@ -169,9 +169,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_no_right_program_of_the_corpus_is_blamed() -> None:
+    """Every third of them, of all styles; make bench-doctor takes them all."""
     blamed = {
         f"{path.parent.name}/{path.name}": str(report)
-        for path in sorted(PROGRAMS.glob("*/*.py"))
+        for path in sorted(PROGRAMS.glob("*/*.py"))[::3]
         if (report := check_file(path)).verdict in ("wrong", "shape")
     }
     assert blamed == {}

@@ -146,7 +146,9 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str], slopes: Slope
             strength = like + 1.5 * same + near + prefer + 6 * fits
             strong = like >= 7 or (like >= 3 and names.looks_like_gradient(names.of_list(label)))
             ranked.append((strength, -order, -place, name, path, strong, fits))
-    ranked.sort(key=lambda r: (-r[0], -r[1], -r[2]))
+    # Of grads["W"] and new["W"] the one is meant that is kept beside others that fit.
+    kept = {_container(name) for *_, name, _, _, fits in ranked if fits}
+    ranked.sort(key=lambda r: (-r[0] - 1.5 * (_container(r[3]) in kept), -r[1], -r[2]))
     named = any(strong for *_, strong, _ in ranked)
     for _, _, _, name, path, strong, fits in ranked:
         if path in taken or any(c.name == name for c in found):
@@ -158,6 +160,10 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str], slopes: Slope
     found += [Claim(*pair) for pair in by_place(subject, outcome, {c.name: c.of for c in found})]
     order_of = list(outcome.gradients)
     return sorted(found, key=lambda c: order_of.index(c.name))
+
+
+def _container(name: str) -> str:
+    return name.partition("\x00")[0].rpartition(".")[0]
 
 
 def unclaimed(subject: Subject, found: list[Claim]) -> list[str]:

@@ -14,7 +14,7 @@ from byhand.doctor.repair import Repair
 from byhand.doctor.report import Finding
 from byhand.doctor.suspects import Lineup, Suspect
 
-_SAYINGS = {
+SAYINGS = {
     "swapped-variable": "The line uses {old} where {new} belongs.",
     "missing-transpose": "A product backwards goes through the transpose: {new}, not {old}.",
     "transposed": "The factors stand the wrong way round: {new} has the shape of the variable.",
@@ -89,7 +89,7 @@ def finding(
 
 def _message(source: Source, best: Repair) -> str:
     edit = best.change
-    saying = _SAYINGS[edit.kind]
+    saying = SAYINGS[edit.kind]
     if not isinstance(edit, Edit):
         return saying.format(old="this line", new="the corrected line")
     old, new = edit.old, edit.new

@@ -86,18 +86,38 @@ class _Tapper(ast.NodeTransformer):
     def generic_visit(self, node: ast.AST) -> ast.AST:
         name = _FIELDS.get(type(node)) if self.function is not None else None
         if isinstance(node, ast.stmt) and name is not None:
-            value = getattr(node, name)
+            value = _value(node, name)
             if value is not None and not _untappable(node, value):
                 original = copy.deepcopy(node)
                 number = len(self.sites)
-                expression = getattr(original, name)
+                expression = _value(original, name)
+                assert expression is not None
                 self.sites.append(
                     Site(number, str(self.function), original, expression, compiled(expression))
                 )
-                setattr(node, name, _tapped(number, value))
+                call = _kept_by(node)
+                if call is not None:
+                    call.args[-1] = _tapped(number, value)
+                else:
+                    setattr(node, name, _tapped(number, value))
         if isinstance(node, ast.expr):
             return node
         return super().generic_visit(node)
+
+
+def _value(statement: ast.stmt, name: str) -> ast.expr | None:
+    """What a statement computes: of deltas.append(dz @ W.T) what is appended."""
+    call = _kept_by(statement)
+    found: ast.expr | None = call.args[-1] if call is not None else getattr(statement, name)
+    return found
+
+
+def _kept_by(statement: ast.stmt) -> ast.Call | None:
+    """The call, where a statement is deltas.append(...) or the like."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args:
+        return call if call.func.attr in ("append", "insert", "appendleft") else None
+    return None
 
 
 def _untappable(statement: ast.AST, value: ast.expr) -> bool:

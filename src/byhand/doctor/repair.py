@@ -220,7 +220,7 @@ class Search(Lineup):
         """Whether the new expression has a value that was not tried yet where the statement ran,
         and, where that is known, the wanted one; cheap to ask."""
         visit = s.visit
-        if visit.failed or not visit.results or isinstance(visit.site.statement, ast.Expr):
+        if visit.failed or not visit.results or visit.results[0] is None:
             return True
         try:
             with np.errstate(all="ignore"):

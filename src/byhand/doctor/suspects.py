@@ -238,7 +238,7 @@ class Lineup:
                 if isinstance(atom.value, float) and 0 < atom.value < 1:
                     found.append((f"(1 - {atom.text})", atom))
                 if isinstance(atom.value, int) and atom.value > 1:
-                    found.append((f"{self.np_name}.sqrt({atom.text})", atom))
+                    found.append((f"{atom.text} ** 0.5", atom))
                 continue
             if kind == "b" or (values.is_tensor(atom.value) and not atom.value.is_floating_point()):
                 continue

@@ -310,7 +310,7 @@ def factor_text(factor: float, scalars: list[Atom]) -> str | None:
             if 0 < x < 1:
                 known.append((f"(1 - {s.text})", 1 - x))
             elif x > 1:
-                known.append((f"np.sqrt({s.text})", x**0.5))
+                known.append((f"{s.text} ** 0.5", x**0.5))
     for text, v in known:
         for t, x in (
             (text, v),

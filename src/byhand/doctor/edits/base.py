@@ -133,16 +133,17 @@ class Scoped:
         self.functions = functions
         self.np = np_name
         self.containers = containers
-        self.cached: dict[int, Any] = {}
+        self.cached: dict[int, tuple[ast.AST, Any]] = {}
         self._keys: set[str] = set()
 
     def value(self, node: ast.AST) -> Any:
         if id(node) not in self.cached:
             try:
-                self.cached[id(node)] = self.value_of(node)
+                value = self.value_of(node)
             except Exception:
-                self.cached[id(node)] = None
-        return self.cached[id(node)]
+                value = None
+            self.cached[id(node)] = (node, value)  # kept alive, so that the id stays its own
+        return self.cached[id(node)][1]
 
     def shape(self, node: ast.AST) -> tuple[int, ...] | None:
         v = self.value(node)

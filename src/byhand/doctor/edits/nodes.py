@@ -169,14 +169,15 @@ class NodeEdits(CallEdits):
             yield Edit(node, atom.node, kind, cost)
 
     def _other_lists(self, node: ast.Subscript, shape: tuple[int, ...] | None) -> Iterator[Edit]:
-        """zs[-l] for activations[-l]."""
+        """zs[-l] for activations[-l], z[l] for a[l + 1]."""
         own = ast.unparse(node.value)
         for text in self.containers:
             if text == own:
                 continue
-            other = ast.Subscript(ast.parse(text, mode="eval").body, node.slice, ast.Load())
-            if shape is not None and self.shape(other) == shape:
-                yield Edit(node, other, "swapped-variable", 1.0)
+            for k, index in enumerate([node.slice, *self._shifted(node.slice)]):
+                other = ast.Subscript(ast.parse(text, mode="eval").body, index, ast.Load())
+                if shape is not None and self.shape(other) == shape:
+                    yield Edit(node, other, "swapped-variable", 1.2 if k else 1.0)
 
     def _indices(self, node: ast.Subscript) -> Iterator[Edit]:
         """h[t] for h[t-1], and a layer beside it."""
