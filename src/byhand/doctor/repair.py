@@ -114,7 +114,7 @@ class Search(Lineup):
             lambda s: [
                 *self.editor(s).cheap(),
                 *statements.changes(
-                    self.original, s.visit.site, s.scope.there, lambda e: self.editor(s, e).cheap()
+                    self.original, s.visit.site, s.after, lambda e: self.editor(s, e).cheap()
                 ),
             ]
         )

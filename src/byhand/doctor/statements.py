@@ -123,8 +123,38 @@ def changes(
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):
         left = [*block[:k], *block[k + 1 :]] or [ast.copy_location(ast.Pass(), block[k])]
         yield Change(_with(original, {id(block): left}), "extra-term", 1.5, [])
+    yield from _scaled(original, block, k, there)
     yield from _moves(original, block, k)
     yield from _carriers(original, block, k, there)
+
+
+def _scaled(
+    original: ast.FunctionDef, block: list[ast.stmt], k: int, there: dict[str, Any]
+) -> Iterator[Change]:
+    """A line that is missing after what is written in steps: d /= n, d[rows, labels] -= 1."""
+    target = _written(block[k])
+    whole = target.value if isinstance(target, ast.Subscript) else target
+    if not isinstance(whole, ast.Name) or not values.shape(there.get(whole.id)):
+        return
+    name, shape = whole.id, values.shape(there[whole.id])
+    around = {n: v for n, v in there.items() if n.isidentifier()}
+    around |= {f"self.{n}": v for n, v in getattr(there.get("self"), "__dict__", {}).items()}
+    lines: list[tuple[str, str]] = []
+    if isinstance(target, ast.Subscript):
+        for other, value in around.items():
+            size = values.as_array(value)
+            if size is not None and size.shape == () and float(size) not in (0.0, 1.0):
+                lines += [(f"{name} /= {other}", "scale"), (f"{name} *= {other}", "scale")]
+        lines += [(f"{name} /= {name}.shape[{axis}]", "scale") for axis in range(len(shape))]
+    elif len(shape) == 2:
+        for other, value in around.items():
+            if values.shape(value) == shape[:1] and getattr(value, "dtype", None) == np.int64:
+                lines.append((f"{name}[np.arange(len({name})), {other}] -= 1", "missing-term"))
+    for text, kind in lines:
+        new = ast.copy_location(ast.parse(text).body[0], block[k])
+        more = [*block[: k + 1], new, *block[k + 1 :]]
+        function = _with(original, {id(block): more})
+        yield Change(function, kind, 1.5, [new], after=block[k])
 
 
 def _written(statement: ast.stmt) -> ast.expr | None:

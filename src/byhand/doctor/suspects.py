@@ -46,6 +46,14 @@ class Suspect:
     updates: bool = False
 
     @property
+    def after(self) -> dict[str, Any]:
+        """What is in scope once the statement has run."""
+        statement, results = self.visit.site.statement, self.visit.results
+        targets = statement.targets if isinstance(statement, ast.Assign) and results else []
+        written = {t.id: results[-1] for t in targets if isinstance(t, ast.Name)}
+        return self.scope.there | written
+
+    @property
     def helpless(self) -> bool:
         """Whether no value of this statement makes a wrong gradient right."""
         return self.target is not None and not self.target.solved

@@ -253,6 +253,10 @@ class CallEdits(Scoped):
                             "wrong-activation-derivative",
                             1.3,
                         )
+            if node.attr in ("convolve", "correlate"):
+                other = "correlate" if node.attr == "convolve" else "convolve"
+                there = ast.Attribute(node.value, other, ast.Load())
+                yield Edit(node, there, "not-flipped", 1.2)
             if node.attr in ("maximum", "minimum"):
                 yield Edit(
                     node,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -114,8 +115,9 @@ class NodeEdits(CallEdits):
         yield Edit(
             node, ast.BinOp(ast.Constant(1), ast.Sub(), node), "wrong-activation-derivative", 1.3
         )
-        if len(self.shape(node) or ()) >= 2:
+        if self.shape(node):
             yield Edit(node, self._flipped(node), "not-flipped", 1.4)
+        yield from self._spread(node)
         if values.is_tensor(self.value(node)):
             return
         for f in ("sign", "exp", "sqrt", "tanh", "square", "abs"):
@@ -132,12 +134,29 @@ class NodeEdits(CallEdits):
             yield Edit(node, self._call_method(node, "copy"), "aliased", 1.5)
 
     def _flipped(self, node: ast.expr) -> ast.expr:
-        """The array turned by 180 degrees in its last two axes."""
+        """The array turned by 180 degrees in its last two axes, or in its only one."""
+        axes = len(self.shape(node) or ())
         if values.is_tensor(self.value(node)):
-            return self._call_method(node, "flip", -2, -1)
+            return self._call_method(node, "flip", *range(-min(axes, 2), 0))
         back = ast.Slice(None, None, ast.UnaryOp(ast.USub(), ast.Constant(1)))
-        more = [ast.Constant(...)] if len(self.shape(node) or ()) > 2 else []
-        return ast.Subscript(node, ast.Tuple([*more, back, back], ast.Load()), ast.Load())
+        more = [ast.Constant(...)] if axes > 2 else []
+        index = ast.Tuple([*more, back, back], ast.Load()) if axes > 1 else back
+        return ast.Subscript(node, index, ast.Load())
+
+    def _spread(self, node: ast.expr) -> Iterator[Edit]:
+        """v[:, None] for v, where it stands beside what has more axes."""
+        shape = self.shape(node) or ()
+        if not 1 <= len(shape) <= 2:
+            return
+        more = max((len(self.shape(n) or ()) for n in ast.walk(self.root)), default=0)
+        every, new = ast.Slice(), ast.Constant(None)
+        for length in range(len(shape) + 1, max(more, len(shape) + 1) + 1):
+            for kept in itertools.combinations(range(length), len(shape)):
+                if kept == tuple(range(length - len(shape), length)):
+                    continue  # so it is spread as it is
+                index: list[ast.expr] = [every if k in kept else new for k in range(length)]
+                there = ast.Subscript(node, ast.Tuple(index, ast.Load()), ast.Load())
+                yield Edit(node, there, "wrong-axis", 1.4)
 
     def _swaps(
         self, node: ast.expr, shape: tuple[int, ...] | None, in_index: bool, compared: bool
@@ -293,6 +312,11 @@ class NodeEdits(CallEdits):
                 "transposed",
                 1.4,
             )
+        vectors = len(self.shape(node.left) or ()) == len(self.shape(node.right) or ()) == 1
+        if isinstance(node.op, ast.Mult | ast.MatMult) and vectors:
+            outer = ast.Attribute(ast.Name(self.np, ast.Load()), "outer", ast.Load())
+            for pair in ([node.left, node.right], [node.right, node.left]):
+                yield Edit(node, ast.Call(outer, list(pair), []), "elementwise-for-matmul", 1.3)
         matrices = len(self.shape(node.left) or ()) == len(self.shape(node.right) or ()) == 2
         if isinstance(node.op, ast.Mult) and matrices:
             for a, b in (

@@ -27,6 +27,12 @@ class WholeEdits(Scoped):
                     continue
                 new: Any = _replaced(self.root, text, atom.node)
                 yield Edit(self.root, new, "swapped-variable", 1.1 + 0.7 * atom.far)
+        calls = [n for n in ast.walk(self.root) if isinstance(n, ast.Call) and len(n.args) == 1]
+        for text, count in Counter(map(ast.unparse, calls)).items():
+            if count > 1:  # y * (1 - y) for sigmoid(y) * (1 - sigmoid(y))
+                inner = next(n.args[0] for n in calls if ast.unparse(n) == text)
+                new = _replaced(self.root, text, inner)
+                yield Edit(self.root, new, "wrong-activation-derivative", 1.2)
 
     def _regrouped(self) -> Iterator[Edit]:
         """(a + c) * b for a * b + c."""
