@@ -711,6 +711,8 @@ model = mlp([784, 100, 10]).initialize(0, np.float32)
 p = engines.compile(model, SoftmaxCrossEntropy(), SGD(0.0), engine="native")
 x, t = np.ones((1000, 784), np.float32), np.zeros(1000, np.int64)
 expected = p.predict(x)
+# Whoever starts the tests in the background may have let SIGINT be ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # A call that is not interrupted, or never comes back, is given up after so many seconds.
 faulthandler.dump_traceback_later(10, exit=True)
 
