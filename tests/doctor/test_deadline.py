@@ -31,6 +31,17 @@ def careless() -> None:
     endless()
 
 
+class Lingering:
+    def __del__(self) -> None:
+        endless()
+
+
+def in_a_destructor() -> None:
+    """Where Python catches whatever is raised, and says so."""
+    Lingering()
+    endless()
+
+
 def in_a_thread(task: Callable[[], None]) -> None:
     """Run it outside of the main thread, where no signal is handled."""
     raised: list[BaseException] = []
@@ -57,7 +68,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], None]], None]:
     return request.param  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("task", [endless, stubborn, careless])
+@pytest.mark.parametrize("task", [endless, stubborn, careless, in_a_destructor])
 def test_an_endless_loop_is_ended(run: Callable[..., None], task: Callable[[], None]) -> None:
     def limited() -> None:
         with limit(0.05):

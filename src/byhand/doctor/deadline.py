@@ -90,9 +90,25 @@ class _Clock:
 
     def start(self) -> Callable[[], None]:
         """Begin to tick; returns what ends it."""
-        if hasattr(signal, "setitimer") and (threading.current_thread() is threading.main_thread()):
-            return self._by_signal()
-        return self._by_thread(threading.get_ident())
+        main = threading.current_thread() is threading.main_thread()
+        if hasattr(signal, "setitimer") and main:
+            stop = self._by_signal()
+        else:
+            stop = self._by_thread(threading.get_ident())
+        loud = sys.unraisablehook
+
+        def quiet(lost: Any) -> None:
+            # Raised in a destructor, say, which Python leaves with a message; it is raised again.
+            if lost.exc_type is not _TimeIsUp:
+                loud(lost)
+
+        def end() -> None:
+            stop()
+            if sys.unraisablehook is quiet:
+                sys.unraisablehook = loud
+
+        sys.unraisablehook = quiet
+        return end
 
     def _due(self, frame: FrameType | None) -> bool:
         """Whether to raise now; never amid a limit's own code, which has to come to its end."""
