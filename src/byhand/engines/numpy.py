@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class NumPyProgram:
         model = copy.deepcopy(description.model)
         self.description = replace(description, model=model)
         self._model = model
-        self._state = description.optimizer.initial_state(model.parameters)
+        self._state = description.optimizer.initial_state(model.trained)
         self._weights = model.weight_names
         self._places = [(f"{a.name}.{s}", a, s) for a in model.layers for s in a.parameter_names]
         self._largest = max(value.size for value in model.parameters.values())
@@ -70,15 +71,16 @@ class NumPyProgram:
             for k, rate in enumerate(map(float, learning_rates)):
                 batch = order[k * batch_size : (k + 1) * batch_size]
                 step = first_step + k
-                loss, gradients = self._backpropagate(inputs[batch], targets[batch], step)
+                loss, gradients, caches = self._backpropagate(inputs[batch], targets[batch], step)
                 losses[k] = loss
                 if not math.isfinite(loss):
                     return losses[: k + 1]
                 if d.clipping is not None:
                     gradients = d.clipping.clip(gradients)
                 new, self._state = d.optimizer.step(
-                    self._model.parameters, gradients, self._state, rate, step + 1, self._weights
+                    self._model.trained, gradients, self._state, rate, step + 1, self._weights
                 )
+                new |= self._model.updated_statistics(caches)
                 for name, layer, symbol in self._places:
                     setattr(layer, symbol, new[name])
         return losses
@@ -88,7 +90,7 @@ class NumPyProgram:
         self, inputs: Array, targets: Array, step: int | None = None
     ) -> tuple[float, dict[str, Array]]:
         with self._threads(len(inputs)):
-            loss, gradients = self._backpropagate(inputs, targets, step)
+            loss, gradients, _ = self._backpropagate(inputs, targets, step)
         return loss + self._penalty(), gradients
 
     @_quiet
@@ -134,7 +136,7 @@ class NumPyProgram:
 
     def _backpropagate(
         self, x: Array, targets: Array, step: int | None
-    ) -> tuple[float, dict[str, Array]]:
+    ) -> tuple[float, dict[str, Array], list[Any]]:
         d = self.description
         x = self._own(x)
         masks = None
@@ -148,7 +150,7 @@ class NumPyProgram:
             for name in self._weights:
                 w = parameters[name]
                 gradients[name] = gradients[name] + d.regularizer.gradient(w, d.examples)
-        return loss, gradients
+        return loss, gradients, caches
 
     def _penalty(self) -> float:
         d = self.description

@@ -38,6 +38,9 @@ class Layer:
     parameter_names: ClassVar[tuple[str, ...]] = ()
     weights: ClassVar[tuple[str, ...]] = ()
     """The parameters that a regularizer may touch: weights, never biases."""
+    statistics: ClassVar[tuple[str, ...]] = ()
+    """The parameters that have no gradient: running averages of what training has seen. Such a
+    layer's forward takes `training`, which is when it goes by the batch instead."""
     setting_names: ClassVar[tuple[str, ...]] = ()
     """The numbers, beside sizes, that the layer was made with."""
 
@@ -57,6 +60,10 @@ class Layer:
     ) -> Layer:
         """Draw the parameters. A layer without parameters has nothing to draw."""
         return self
+
+    def updated_statistics(self, cache: Any) -> dict[str, Array]:
+        """The statistics after a forward pass in training that left this cache."""
+        return {}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of y for an x of this shape, both without the batch axis."""

@@ -68,11 +68,14 @@ class Sequential(Layer):
     def forward(
         self, x: Array, masks: Mapping[str, Array] | None = None
     ) -> tuple[Array, list[Any]]:
-        """The output and what each layer kept. Masks by layer name make it a training pass."""
+        """The output and what each layer kept. Masks by layer name, be they none, make it a
+        training pass."""
         caches = []
         for layer in self.layers:
-            if masks and isinstance(layer, Dropout):
-                x, cache = layer.forward(x, masks[str(layer.name)])
+            if masks is not None and isinstance(layer, Dropout):
+                x, cache = layer.forward(x, masks.get(str(layer.name)))
+            elif masks is not None and layer.statistics:
+                x, cache = layer.forward(x, training=True)  # type: ignore[call-arg]
             else:
                 x, cache = layer.forward(x)
             caches.append(cache)
@@ -85,6 +88,14 @@ class Sequential(Layer):
             for symbol, gradient in own.items():
                 gradients[f"{layer.name}.{symbol}"] = gradient
         return dy, gradients
+
+    def updated_statistics(self, caches: list[Any]) -> dict[str, Array]:
+        """The statistics of all layers, by their full names, after a training pass."""
+        return {
+            f"{layer.name}.{symbol}": value
+            for layer, cache in zip(self.layers, caches, strict=True)
+            for symbol, value in layer.updated_statistics(cache).items()
+        }
 
     def activations(self, x: Array) -> dict[str, Array]:
         """The output of each layer by its name, in evaluation."""
@@ -128,6 +139,12 @@ class Sequential(Layer):
             for layer in self.layers
             for symbol, value in layer.parameters.items()
         }
+
+    @property
+    def trained(self) -> dict[str, Array]:
+        """The parameters that have a gradient: all of them but running statistics."""
+        names = {f"{layer.name}.{s}" for layer in self.layers for s in layer.statistics}
+        return {name: value for name, value in self.parameters.items() if name not in names}
 
     @property
     def weight_names(self) -> frozenset[str]:

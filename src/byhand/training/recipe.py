@@ -18,17 +18,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from byhand.errors import InputError, nearest
-from byhand.layers import Sequential
-from byhand.models import mlp
 from byhand.storage import shipped
 from byhand.training import parts
+from byhand.training.model_tables import KINDS, ModelTable, Positive, Table
 
-Positive = Annotated[int, Field(ge=1)]
 LOSSES_OF_SCORES = ("softmax_cross_entropy", "binary_cross_entropy_with_logits")
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 EXPECTED = {
@@ -39,14 +36,6 @@ EXPECTED = {
     "too_short": "expected at least two entries",
 }
 """pydantic's error types that deserve a plainer word than its own."""
-
-
-class Table(BaseModel):
-    """A part of a recipe: unknown keys and wrong types are errors, nothing is guessed."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
 
 
 class DataTable(Table):
@@ -68,40 +57,6 @@ class DataTable(Table):
         if (self.inputs is None) != (self.targets is None):
             raise ValueError("expected inputs and targets together, found one without the other")
         return self
-
-
-class ModelTable(Table):
-    """A multi-layer perceptron; see `models.mlp`. `start` sets parameters to a constant."""
-
-    kind: Literal["mlp"] = "mlp"
-    sizes: Annotated[list[Positive], Field(min_length=2)]
-    activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid"
-    output: Literal["sigmoid", "tanh", "softmax"] | None = None
-    dropout: Share = 0.0
-    input_dropout: Share = 0.0
-    weights: parts.InitializerName = "normal_fan_in"
-    biases: parts.InitializerName = "zeros"
-    start: dict[str, float] = {}
-
-    def build(self, seed: int, dtype: str) -> Sequential:
-        """The model with its starting parameters."""
-        model = mlp(
-            self.sizes,
-            activation=self.activation,
-            output=self.output,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            weights=parts.INITIALIZERS[self.weights](),
-            biases=parts.INITIALIZERS[self.biases](),
-        ).initialize(seed, dtype)
-        parameters = model.parameters
-        for name, value in self.start.items():
-            if name not in parameters:
-                raise InputError(
-                    f"model.start: no parameter is named {name}; there is {', '.join(parameters)}"
-                )
-            parameters[name][...] = value
-        return model
 
 
 class TrainingTable(Table):
@@ -253,12 +208,16 @@ def _explain(error: ValidationError) -> str:
     # A mistyped key is also a missing one: the key as it stands says more.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = [str(part) for part in first["loc"]]
-    key = ".".join(place)
+    # The kind of model chose the table; it is no key.
+    key = ".".join(part for k, part in enumerate(place) if (k, place[0]) != (1, "model"))
     kind, message = first["type"], first["msg"]
     if kind == "extra_forbidden":
         known = _known_keys(place[:-1])
         advice = nearest(place[-1], known, f"known are {', '.join(known)}")
         text = f"unknown key {key}; {advice}"
+    elif kind == "union_tag_invalid":
+        found = first["ctx"]["tag"]
+        text = f"{key}.kind: expected {' or '.join(map(repr, KINDS))}, found {found!r}"
     elif kind == "missing":
         text = f"{key} is missing"
     elif kind == "value_error":
@@ -277,6 +236,9 @@ def _known_keys(place: list[str]) -> list[str]:
     """The keys that the table at this place may hold."""
     table: type[Table] = Recipe
     for key in place:
+        if (table, key) == (Recipe, "model"):
+            table = KINDS[place[1]]
+            break
         if key.isdigit():  # a place in a list, of which the table is known already
             continue
         annotation = table.model_fields[key].annotation

@@ -44,10 +44,10 @@ def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
 
     Raises      InputError where the model's sizes are not those of the data.
     """
-    _check_sizes(recipe, dataset)
     training = recipe.training
     regularizer, clipping = recipe.regularizer, recipe.clipping
     try:
+        recipe.model.check_fits(dataset, recipe.loss)
         model = recipe.model.build(training.seed, training.dtype)
     except InputError as error:
         raise InputError(f"{recipe.name}: {error}") from None
@@ -64,37 +64,18 @@ def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
     )
 
 
-def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
-    sizes = recipe.model.sizes
-    inputs = math.prod(dataset.input_shape)
-    if sizes[0] != inputs:
-        shape = " x ".join(map(str, dataset.input_shape))
-        raise InputError(
-            f"{recipe.name}: model.sizes: {dataset.name} has {inputs} inputs ({shape}), "
-            f"the first size is {sizes[0]}"
-        )
-    if dataset.classes:
-        outputs, what = len(dataset.classes), "classes"
-        if outputs == 2 and sizes[-1] == 1 and recipe.loss != "softmax_cross_entropy":
-            return
-    else:
-        outputs, what = dataset.train.targets.shape[1], "values to predict"
-    if sizes[-1] != outputs:
-        raise InputError(
-            f"{recipe.name}: model.sizes: {dataset.name} has {outputs} {what}, "
-            f"the last size is {sizes[-1]}"
-        )
-
-
 def trainer_for(
-    recipe: Recipe, run: Run | None = None, listeners: tuple[Listener, ...] = ()
+    recipe: Recipe,
+    run: Run | None = None,
+    listeners: tuple[Listener, ...] = (),
+    dataset: Dataset | None = None,
 ) -> Trainer:
-    """A trainer at the recipe's first step.
+    """A trainer at the recipe's first step, on its data set or on the one that is given.
 
     Raises      InputError where the recipe's engine cannot run here, before any data is loaded.
     """
     require(recipe.training.engine)
-    dataset = load_data(recipe.data)
+    dataset = dataset or load_data(recipe.data)
     training = recipe.training
     return Trainer(
         compile_recipe(recipe, dataset),

@@ -139,8 +139,9 @@ class Trainer:
         self._watch.rows = self.run.rows("step")
         self._watch.given = {row["about"] for row in self.run.rows("warning")}
 
-    def fit(self) -> Result:
-        """Train until the end, until it is time to stop early, or until Ctrl-C.
+    def fit(self, epochs: int | None = None) -> Result:
+        """Train until the end, until it is time to stop early, until Ctrl-C, or to the end of the
+        `epochs`-th epoch from here; called again it goes on.
 
         Raises      TrainingError where the loss is not a number; the epochs before are saved.
         """
@@ -148,12 +149,12 @@ class Trainer:
             listener.start(self)
         try:
             with StopRequest() as stop:
-                return self._fit(stop)
+                return self._fit(stop, None if epochs is None else self.epoch + epochs)
         finally:
             for listener in self.listeners:
                 listener.end()
 
-    def _fit(self, stop: StopRequest) -> Result:
+    def _fit(self, stop: StopRequest, until: int | None) -> Result:
         saved = time.monotonic()
         pace = 1
         while not self._done():
@@ -173,7 +174,7 @@ class Trainer:
             elif time.monotonic() - saved > AUTOSAVE_SECONDS:
                 self._save()
                 saved = time.monotonic()
-            if stop.requested and not self._done():
+            if (stop.requested or self.epoch == until) and not self._done():
                 return self._end("stopped")
         return self._end("finished")
 
@@ -235,7 +236,7 @@ class Trainer:
         _, gradients = self.program.gradients(
             self._train.inputs[batch], self._train.targets[batch], step
         )
-        before = self.program.parameters()
+        before = self._trained()
         rate = self._steps(1)
         probe = self._train.first(PROBE)
         activations = self.program.activations(probe.inputs)
@@ -248,13 +249,18 @@ class Trainer:
             "accuracy": accuracy(self.program, activations, probe.targets),
             "learning_rate": rate,
             "gradient_norm": layer_norms(gradients),
-            "update_ratio": update_ratios(before, self.program.parameters()),
+            "update_ratio": update_ratios(before, self._trained()),
             "dead": dead,
             "saturated": saturated,
         }
         self._record(row)
         self._watch.first_loss = self.position.first_loss
         self._warn(self._watch.step(row))
+
+    def _trained(self) -> dict[str, NDArray[Any]]:
+        """The parameters that steps change, without running statistics."""
+        names = self.program.description.model.trained
+        return {name: w for name, w in self.program.parameters().items() if name in names}
 
     def _end_epoch(self) -> None:
         """Evaluate, record, keep the best parameters, save."""

@@ -1,0 +1,147 @@
+"""The table [model] of a recipe: one class for each kind of model."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from byhand.data import Dataset
+from byhand.errors import InputError
+from byhand.layers import Sequential
+from byhand.models import mlp
+from byhand.training import parts
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Table(BaseModel):
+    """A part of a recipe: unknown keys and wrong types are errors, nothing is guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class AnyModel(Table):
+    """What the tables have in common. `start` sets parameters to a constant."""
+
+    output: Literal["sigmoid", "tanh", "softmax"] | None = None
+    dropout: Share = 0.0
+    weights: parts.InitializerName = "normal_fan_in"
+    biases: parts.InitializerName = "zeros"
+    start: dict[str, float] = {}
+
+    def layers(self) -> Sequential:
+        """The model before its parameters are drawn."""
+        raise NotImplementedError
+
+    def build(self, seed: int, dtype: str) -> Sequential:
+        """The model with its starting parameters."""
+        model = self.layers().initialize(seed, dtype)
+        parameters = model.parameters
+        for name, value in self.start.items():
+            if name not in parameters:
+                raise InputError(
+                    f"model.start: no parameter is named {name}; there is {', '.join(parameters)}"
+                )
+            parameters[name][...] = value
+        return model
+
+    def check_fits(self, dataset: Dataset, loss: str) -> None:
+        """Raises      InputError where inputs or outputs are not those of the data."""
+        raise NotImplementedError
+
+
+class MLPTable(AnyModel):
+    """A multi-layer perceptron; see `models.mlp`."""
+
+    kind: Literal["mlp"] = "mlp"
+    sizes: Annotated[list[Positive], Field(min_length=2)]
+    activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid"
+    input_dropout: Share = 0.0
+
+    def layers(self) -> Sequential:
+        return mlp(
+            self.sizes,
+            activation=self.activation,
+            output=self.output,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+            weights=parts.INITIALIZERS[self.weights](),
+            biases=parts.INITIALIZERS[self.biases](),
+        )
+
+    def check_fits(self, dataset: Dataset, loss: str) -> None:
+        inputs = math.prod(dataset.input_shape)
+        if self.sizes[0] != inputs:
+            raise InputError(
+                f"model.sizes: {dataset.name} has {inputs} inputs ({_shape(dataset)}), "
+                f"the first size is {self.sizes[0]}"
+            )
+        _check_outputs(dataset, loss, self.sizes[-1], "model.sizes", "the last size")
+
+
+class CNNTable(AnyModel):
+    """A convolutional network; see `models.cnn`."""
+
+    kind: Literal["cnn"]
+    image: Annotated[list[Positive], Field(min_length=3, max_length=3)] = [1, 28, 28]
+    channels: Annotated[list[Positive], Field(min_length=1)]
+    kernel: Positive = 5
+    pool: Positive = 2
+    hidden: list[Positive] = []
+    outputs: Positive = 10
+    activation: Literal["sigmoid", "tanh", "relu"] = "relu"
+
+    def layers(self) -> Sequential:
+        from byhand.models.cnn import cnn
+
+        return cnn(
+            self.channels,
+            self.hidden,
+            self.outputs,
+            image=tuple(self.image),
+            kernel=self.kernel,
+            pool=self.pool,
+            activation=self.activation,
+            output=self.output,
+            dropout=self.dropout,
+            weights=parts.INITIALIZERS[self.weights](),
+            biases=parts.INITIALIZERS[self.biases](),
+        )
+
+    def check_fits(self, dataset: Dataset, loss: str) -> None:
+        if list(dataset.input_shape) != self.image:
+            raise InputError(
+                f"model.image: {dataset.name} has examples of {_shape(dataset)}, "
+                f"the model takes {' x '.join(map(str, self.image))}"
+            )
+        _check_outputs(dataset, loss, self.outputs, "model.outputs", "outputs")
+
+
+def _shape(dataset: Dataset) -> str:
+    return " x ".join(map(str, dataset.input_shape))
+
+
+def _check_outputs(dataset: Dataset, loss: str, outputs: int, key: str, what: str) -> None:
+    if dataset.classes:
+        expected, kind = len(dataset.classes), "classes"
+        if expected == 2 and outputs == 1 and loss != "softmax_cross_entropy":
+            return
+    else:
+        expected, kind = dataset.train.targets.shape[1], "values to predict"
+    if outputs != expected:
+        raise InputError(f"{key}: {dataset.name} has {expected} {kind}, {what} is {outputs}")
+
+
+def _kind(table: Any) -> Any:
+    """The kind that a table names, "mlp" where it names none."""
+    return table.get("kind", "mlp") if isinstance(table, dict) else getattr(table, "kind", "mlp")
+
+
+ModelTable = Annotated[
+    Annotated[MLPTable, Tag("mlp")] | Annotated[CNNTable, Tag("cnn")],
+    Discriminator(_kind),
+]
+KINDS: dict[str, type[AnyModel]] = {"mlp": MLPTable, "cnn": CNNTable}
