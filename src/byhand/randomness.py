@@ -17,8 +17,15 @@ from numpy.typing import NDArray
 
 from byhand.errors import InputError
 
-Purpose = Literal["parameters", "order", "dropout", "split"]
-_CODES: dict[str, int] = {"parameters": 1, "order": 2, "dropout": 3, "split": 4}
+Purpose = Literal["parameters", "order", "dropout", "split", "sweep", "augmentation"]
+_CODES: dict[str, int] = {
+    "parameters": 1,
+    "order": 2,
+    "dropout": 3,
+    "split": 4,
+    "sweep": 5,
+    "augmentation": 6,
+}
 
 
 def stream(seed: int, purpose: Purpose, first: int = 0, second: int = 0) -> np.random.Generator:

@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 import byhand.layers
 from byhand.initializers import StandardNormal
 from byhand.layers import (
+    AveragePool2D,
+    BatchNorm,
+    Convolution2D,
     Dense,
     Dropout,
     Flatten,
+    GlobalAveragePool2D,
     Layer,
+    LayerNorm,
+    MaxPool2D,
     ReLU,
     Sequential,
     Sigmoid,
@@ -29,7 +35,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Example:
-    """An initialised layer and what its forward takes: x, and a mask where it draws one."""
+    """An initialised layer and what its forward takes: x, and a mask, or whether it is training."""
 
     layer: Layer
     x: Array
@@ -57,6 +63,59 @@ def dense(rng: Generator, dtype: Any) -> Example:
 
 def elementwise(kind: Callable[[], Layer], axes: int) -> Builder:
     return lambda rng, dtype: Example(kind(), off_zero(rng, tuple(sizes(rng, axes)), dtype))
+
+
+def all_different(rng: Generator, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Numbers of both signs at least 0.01 apart: a largest one stays the largest when nudged."""
+    count = int(np.prod(shape))
+    return ((rng.permutation(count) - count / 2) / 100).reshape(shape).astype(dtype)
+
+
+def convolution(groups: int, **options: Any) -> Builder:
+    """Two inputs and three outputs per group; the window covers all of the image, or not."""
+
+    def build(rng: Generator, dtype: Any) -> Example:
+        kernel = (int(rng.integers(1, 4)), int(rng.integers(2, 4)))
+        normal = {"weights": StandardNormal(), "biases": StandardNormal()}
+        layer = Convolution2D(2 * groups, 3 * groups, kernel, groups=groups, **options, **normal)
+        x = rng.standard_normal((4, 2 * groups, *rng.integers(5, 8, 2)))
+        return Example(layer.initialize(rng, dtype), x.astype(dtype))
+
+    return build
+
+
+def images(layer: Layer) -> Builder:
+    def build(rng: Generator, dtype: Any) -> Example:
+        batch, channels = sizes(rng, 2)
+        shape = (min(batch, 4), min(channels, 5), *map(int, rng.integers(5, 8, 2)))
+        return Example(layer, all_different(rng, shape, dtype))
+
+    return build
+
+
+def batch_norm(training: bool, *more_axes: int) -> Builder:
+    def build(rng: Generator, dtype: Any) -> Example:
+        batch, features = sizes(rng, 2)
+        layer = BatchNorm(features).initialize(rng, dtype)
+        layer.gamma, layer.beta, layer.running_mean = rng.standard_normal((3, features)).astype(
+            dtype
+        )
+        layer.running_variance = rng.uniform(0.5, 2, features).astype(dtype)
+        x = 3 * rng.standard_normal((max(batch, 3), features, *more_axes)) + 1
+        return Example(layer, x.astype(dtype), (training,))
+
+    return build
+
+
+def layer_norm(axes: int) -> Builder:
+    def build(rng: Generator, dtype: Any) -> Example:
+        *rows, features = sizes(rng, axes)
+        layer = LayerNorm(features + 1).initialize(rng, dtype)
+        layer.gamma, layer.beta = rng.standard_normal((2, features + 1)).astype(dtype)
+        x = 3 * rng.standard_normal((*rows, features + 1)) + 1
+        return Example(layer, x.astype(dtype))
+
+    return build
 
 
 def softmax(rng: Generator, dtype: Any) -> Example:
@@ -90,9 +149,30 @@ def sequential(rng: Generator, dtype: Any) -> Example:
 
 
 EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
+    AveragePool2D: (
+        images(AveragePool2D(2)),
+        images(AveragePool2D((3, 2), stride=(2, 1), padding=1)),
+    ),
+    BatchNorm: (
+        batch_norm(True),
+        batch_norm(True, 2, 3),
+        batch_norm(False),
+        batch_norm(False, 2, 3),
+    ),
+    Convolution2D: (
+        convolution(1),
+        convolution(1, stride=2),
+        convolution(2, stride=(1, 2), padding=(2, 1), dilation=(2, 1)),
+    ),
     Dense: (dense,),
     Dropout: (dropout_in_training, dropout_in_evaluation),
     Flatten: (elementwise(Flatten, 2), elementwise(Flatten, 4)),
+    GlobalAveragePool2D: (images(GlobalAveragePool2D()),),
+    LayerNorm: (layer_norm(2), layer_norm(3)),
+    MaxPool2D: (
+        images(MaxPool2D(2)),
+        images(MaxPool2D((2, 3), stride=(1, 2), padding=(0, 1))),
+    ),
     ReLU: (elementwise(ReLU, 1), elementwise(ReLU, 3)),
     Sequential: (sequential,),
     Sigmoid: (elementwise(Sigmoid, 2), elementwise(Sigmoid, 3)),

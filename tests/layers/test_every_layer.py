@@ -26,7 +26,13 @@ def cotangent(y: Any, seed: int = 0) -> Any:
 
 def arrays_of(example: Example) -> list[Any]:
     masks = [list(more.values()) if isinstance(more, dict) else [more] for more in example.more]
-    return [example.x, *chain.from_iterable(masks), *example.layer.parameters.values()]
+    given = [m for m in chain.from_iterable(masks) if isinstance(m, np.ndarray)]
+    return [example.x, *given, *example.layer.parameters.values()]
+
+
+def trained(layer: Layer) -> dict[str, Any]:
+    """The parameters that have a gradient."""
+    return {s: w for s, w in layer.parameters.items() if s not in layer.statistics}
 
 
 def test_the_list_of_layers_is_not_empty() -> None:
@@ -61,8 +67,8 @@ def test_derivatives_agree_with_central_differences(kind: type[Layer], seed: int
 
         assert dx.shape == x.shape
         assert relative_error(dx, numerical_gradient(objective, x)) < 1e-7
-        assert gradients.keys() == layer.parameters.keys()
-        for symbol, w in layer.parameters.items():
+        assert gradients.keys() == trained(layer).keys()
+        for symbol, w in trained(layer).items():
             assert gradients[symbol].shape == w.shape
             error = relative_error(gradients[symbol], numerical_gradient(objective, w))
             assert error < 1e-7, f"d{symbol} is off by {error}"
@@ -125,6 +131,7 @@ def test_shapes_are_as_declared(kind: type[Layer], seed: int) -> None:
                 for axis, size in zip(layer.axes[symbol], array.shape, strict=True):
                     assert sizes.setdefault(axis, size) == size, f"{symbol} has another {axis}"
         assert set(layer.weights) <= set(layer.parameter_names)
+        assert set(layer.statistics) <= set(layer.parameter_names)
 
 
 @every_layer

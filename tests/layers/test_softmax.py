@@ -78,9 +78,7 @@ def test_wrong_shapes() -> None:
     _, cache = Softmax().forward(np.ones((5, 3)))
     with pytest.raises(ShapeError) as error:
         Softmax().backward(np.ones((5, 1)), cache)
-    assert str(error.value) == (
-        "Softmax: dp has classes = 1, p has classes = 3 (p = softmax(z))"
-    )
+    assert str(error.value) == ("Softmax: dp has classes = 1, p has classes = 3 (p = softmax(z))")
     with pytest.raises(ShapeError) as error:
         Softmax().backward(np.ones((4, 3)), cache)
     assert str(error.value) == "Softmax: dp has batch = 4, p has batch = 5 (p = softmax(z))"

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_a_run_is_saved_within_a_long_epoch_too(
     assert history(resumed.run) == history(whole.run)
 
 
-@pytest.mark.parametrize(("first", "then"), [("numpy", "native"), ("native", "numpy")])
+@pytest.mark.parametrize(("first", "then"), list(permutations(engines.ENGINES, 2)))
 def test_a_run_goes_on_on_another_engine(tmp_path: Path, first: str, then: str) -> None:
     recipe = heaps_recipe(tmp_path, *KILLED, "training.dtype=float64", f"training.engine={first}")
     whole = start(recipe, tmp_path / "runs")

@@ -11,7 +11,7 @@ from byhand.engines import ENGINES
 from byhand.errors import InputError
 from byhand.training import Recipe, all_recipes, find_recipe, read_recipe
 from byhand.training.recipe import Published, TrainingTable, recipe_folder
-from byhand.training.reproduce import METRICS
+from byhand.training.reproduce import METRICS, METRICS_OF_ALL
 
 from .tiny import write_recipe
 
@@ -28,7 +28,7 @@ def test_the_recipes_are_found() -> None:
 @every_file
 def test_each_published_figure_lies_in_its_band(path: Path) -> None:
     for published in read_recipe(path).published:
-        assert published.metric in METRICS
+        assert published.metric in METRICS | METRICS_OF_ALL
         book = "Nielsen, Neural Networks and Deep Learning, ch. "
         assert published.source.startswith(book) == path.stem.startswith("nielsen")
         if published.figure is not None and published.band is not None:
@@ -90,6 +90,19 @@ def test_other_entries_in_training_leave_the_rest_as_it_is(tmp_path: Path) -> No
     assert read_recipe(tmp_path / "heaps.toml") == other
 
 
+def test_the_options_of_one_engine_go_with_it(tmp_path: Path) -> None:
+    options = ["engine=torch", "device=cpu", "compile=true", "amp=true"]
+    recipe = read_recipe(write_recipe(tmp_path), [f"training.{option}" for option in options])
+    assert recipe.with_training(engine="torch", seed=5).training.device == "cpu"
+    plain = read_recipe(write_recipe(tmp_path))
+    assert recipe.with_training(engine="numpy") == plain
+    message = found_wrong(write_recipe(tmp_path), [f"training.{o}" for o in options[2:]])
+    assert message.endswith(
+        "training: only engine torch takes compile and amp, the engine is numpy; "
+        "choose torch, or leave it out"
+    )
+
+
 def test_start_sets_parameters_to_a_constant(tmp_path: Path) -> None:
     recipe = read_recipe(write_recipe(tmp_path), ['model.start={ "output.b" = 0.5 }'])
     parameters = recipe.model.build(0, "float64").parameters
@@ -107,12 +120,12 @@ def found_wrong(path: Path, changes: list[str]) -> str:
 
 
 MISTAKES = {
-    "epochs=3": "unknown key epochs; known are title, set, data, model, loss, optimizer, "
-    "regularizer, clipping, schedule, training, published",
+    "epochs=3": "unknown key epochs; known are title, set, data, augmentation, model, loss, "
+    "optimizer, regularizer, clipping, schedule, training, published",
     "modle.sizes=[4, 3]": "unknown key modle; did you mean model?",
     "training.epoch=3": "unknown key training.epoch; did you mean epochs?",
     "training.x=3": "unknown key training.x; known are epochs, batch_size, seed, dtype, engine, "
-    "threads, monitor, patience",
+    "threads, device, compile, amp, monitor, patience",
     "data.tabel='a.csv'": "unknown key data.tabel; did you mean table?",
     "training.epochs=many": "training.epochs: expected a whole number, found 'many'",
     "training.epochs=3.0": "training.epochs: expected a whole number, found 3.0",
@@ -122,8 +135,12 @@ MISTAKES = {
     "training.seed=-1": "training.seed: expected greater than or equal to 0, found -1",
     "training.dtype=float16": "training.dtype: expected 'float32' or 'float64', found 'float16'; "
     "did you mean 'float64'?",
-    "training.engine=nunpy": "training.engine: expected 'numpy' or 'native', found 'nunpy'; "
-    "did you mean 'numpy'?",
+    "training.engine=nunpy": "training.engine: expected 'numpy', 'native' or 'torch', "
+    "found 'nunpy'; did you mean 'numpy'?",
+    "training.device=gpu": "training.device: expected 'auto', 'cpu', 'cuda' or 'mps', found 'gpu'; "
+    "did you mean 'cpu'?",
+    "training.device=cuda": "training: only engine torch takes device, the engine is numpy; "
+    "choose torch, or leave it out",
     "training.threads=0": "training.threads: expected greater than or equal to 1, found 0",
     "training.threads=all": "training.threads: expected a whole number, found 'all'",
     "training.monitor=loss": "training.monitor: expected 'validation' or 'test', found 'loss'",
@@ -173,6 +190,32 @@ MISTAKES = {
 def test_a_mistake_is_named(tmp_path: Path, change: str) -> None:
     path = write_recipe(tmp_path)
     assert found_wrong(path, [change]) == f"{path}: {MISTAKES[change]}"
+
+
+CNN_MISTAKES = {
+    "model.kind=lstm": "model.kind: expected 'mlp' or 'cnn', found 'lstm'",
+    "model.sizes=[784, 10]": "unknown key model.sizes; known are output, dropout, weights, biases, "
+    "start, kind, image, channels, kernel, pool, hidden, outputs, activation",
+    "model.channel=[3]": "unknown key model.channel; did you mean channels?",
+    "model.channels=[]": "model.channels: expected at least one entry, found []",
+    "model.image=[1, 28, 28, 1]": "model.image: expected at most three entries, found "
+    "[1, 28, 28, 1]",
+    "model.kernel=0": "model.kernel: expected greater than or equal to 1, found 0",
+    "model.image=[28, 28]": "model.image: expected at least three entries, found [28, 28]",
+    "augmentation={ name = 'shift' }": "augmentation: name is one of shifts, affine; found "
+    "'shift'; did you mean shifts?",
+    "augmentation={ name = 'affine', degrees = 'ten' }": "augmentation: degrees: expected a "
+    "number, found 'ten'",
+    "augmentation={ name = 'affine', scale = 1.5 }": "augmentation: Affine: scale is below 1, "
+    "found 1.5",
+    "augmentation={ name = 'shifts', pixels = 0 }": "augmentation: pixels is at least 1, found 0",
+}
+
+
+@pytest.mark.parametrize("change", CNN_MISTAKES)
+def test_a_mistake_in_a_convolutional_network_is_named(change: str) -> None:
+    path = recipe_folder() / "nielsen-conv-1.toml"
+    assert found_wrong(path, [change]) == f"{path}: {CNN_MISTAKES[change]}"
 
 
 def test_several_mistakes_are_counted(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from byhand.data import Dataset, Split
 from byhand.engines import ENGINES
 from byhand.errors import ByhandError, InputError
 from byhand.training import Recipe, Run, find_recipe
@@ -21,6 +22,7 @@ from byhand.training.environment import THREADS
 from byhand.training.recipe import Published
 from byhand.training.reproduce import (
     METRICS,
+    METRICS_OF_ALL,
     Comparison,
     _compare,
     _train,
@@ -214,6 +216,32 @@ def test_the_first_gradient_is_that_before_training(tmp_path: Path) -> None:
     _, gradients = trainer.program.gradients(train.inputs, train.targets)
     expected = float(np.sqrt((gradients["hidden1.b"].astype(float) ** 2).sum()))
     assert METRICS["first_layer_gradient"](run) == pytest.approx(expected, rel=1e-6)
+
+
+def test_several_runs_vote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Three runs on four examples: a majority, and where all three differ the surest of them."""
+    said = np.array(
+        [
+            [[0.6, 0.4, 0.0], [0.6, 0.4, 0.0], [0.5, 0.3, 0.2], [0.9, 0.1, 0.0]],
+            [[0.6, 0.4, 0.0], [0.1, 0.9, 0.0], [0.2, 0.7, 0.1], [0.1, 0.9, 0.0]],
+            [[0.0, 1.0, 0.0], [0.6, 0.4, 0.0], [0.3, 0.2, 0.5], [0.1, 0.9, 0.0]],
+        ]
+    )
+    split = Split(np.zeros((4, 1), np.float32), np.array([0, 0, 1, 0]))
+    dataset = Dataset("made up", split, split, split, tuple("abc"))
+
+    class Voter:
+        def __init__(self, run: Run) -> None:
+            self.place = int(run.name)
+
+        def predict(self, inputs: object) -> object:
+            return said[self.place]
+
+    recipe = find_recipe("nielsen-one-neuron")
+    runs = [Run.create(recipe, str(k), tmp_path) for k in range(3)]
+    monkeypatch.setattr(reproduce_module, "load_data", lambda table: dataset)
+    monkeypatch.setattr(reproduce_module, "trained_program", Voter)
+    assert METRICS_OF_ALL["voted_test_accuracy"](runs) == 0.75
 
 
 @pytest.mark.usefixtures("recipes")

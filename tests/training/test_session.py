@@ -96,7 +96,14 @@ def test_the_engine_and_its_threads_arrive(
     monkeypatch.setattr(engines, "compile", note)
     trainer_for(heaps_recipe(tmp_path))
     trainer_for(heaps_recipe(tmp_path, "training.engine=native", "training.threads=2"))
-    assert [(o["engine"], o["threads"]) for o in given] == [("numpy", None), ("native", 2)]
+    on_torch = ["engine=torch", "device=cpu", "amp=true"]
+    trainer_for(heaps_recipe(tmp_path, *(f"training.{change}" for change in on_torch)))
+    names = ("engine", "threads", "device", "compile", "amp")
+    assert [tuple(options[name] for name in names) for options in given] == [
+        ("numpy", None, "auto", False, False),
+        ("native", 2, "auto", False, False),
+        ("torch", None, "cpu", False, True),
+    ]
 
 
 @pytest.mark.usefixtures("no_native")
@@ -107,9 +114,13 @@ def test_an_engine_that_cannot_run_here_is_named_before_any_data_is_loaded(
     with pytest.raises(InputError) as caught:
         trainer_for(heaps_recipe(tmp_path, "training.engine=native"))
     assert str(caught.value) == NO_NATIVE
+    reasons = {"native": NO_NATIVE, "torch": "no PyTorch: install it"}
+    monkeypatch.setattr(engines, "available", reasons.get)
     with pytest.raises(InputError) as caught:
         compare_engines(heaps_recipe(tmp_path), 3)
-    assert str(caught.value) == f"nothing to compare NumPy with: {NO_NATIVE}"
+    assert str(caught.value) == (
+        f"nothing to compare NumPy with: {NO_NATIVE}; no PyTorch: install it"
+    )
 
 
 def test_a_run_is_taken_up_by_its_own_engine_or_by_another(
@@ -118,7 +129,7 @@ def test_a_run_is_taken_up_by_its_own_engine_or_by_another(
     recipe = heaps_recipe(tmp_path, "training.engine=native", "training.threads=2")
     run = Run.create(recipe)
     assert recipe_of(run) == recipe
-    assert recipe_of(run, "numpy", 1) == recipe.with_training(engine="numpy", threads=1)
+    assert recipe_of(run, "numpy", threads=1) == recipe.with_training(engine="numpy", threads=1)
     reasons = {"native": NO_NATIVE}
     monkeypatch.setattr(engines, "available", reasons.get)
     with pytest.raises(InputError) as caught:
@@ -151,8 +162,7 @@ def test_engines_are_compared_on_the_recipe_s_first_steps(tmp_path: Path) -> Non
     )
     rows = compare_engines(recipe, 25)
     assert {(row.engine, row.dtype) for row in rows} == {
-        ("native", "float64"),
-        ("native", "float32"),
+        (name, dtype) for name in ("native", "torch") for dtype in ("float64", "float32")
     }
     assert all(row.agrees for row in rows)
     kinds = {row.quantity for row in rows}
@@ -164,8 +174,9 @@ def test_what_is_being_compared_is_told(tmp_path: Path) -> None:
     recipe = heaps_recipe(tmp_path, "model.activation=tanh")
     compare_engines(recipe, 30, told.append)
     assert told == ["loading the data"] + [
-        f"native and numpy in {dtype}: {steps}"
+        f"{name} and numpy in {dtype}: {steps}"
         for dtype in ("float64", "float32")
+        for name in ("native", "torch")
         for steps in [*(f"step {k} of 25 by itself" for k in range(1, 26)), "30 steps in a row"]
     ]
 
@@ -187,7 +198,7 @@ def test_the_steps_compared_are_those_of_training(
     ):
         trainer = trainer_for(recipe)
         assert description.model.parameters["output.W"].dtype == dtype
-        assert (description.examples, size, names) == (72, batch_size, ["native"])
+        assert (description.examples, size, names) == (72, batch_size, ["native", "torch"])
         np.testing.assert_array_equal(inputs, trainer.dataset.train.inputs)
         np.testing.assert_array_equal(targets, trainer.dataset.train.targets)
         plan = Plan(1, recipe.training.epochs)
@@ -277,6 +288,35 @@ def test_sizes_that_do_not_fit_images_or_values_are_refused(
     assert str(caught.value) == (
         "nielsen-one-neuron: model.sizes: inline has 1 values to predict, the last size is 2"
     )
+
+
+def test_a_convolutional_network_takes_images_of_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(data, "load", digits)
+    for change, message in {
+        "model.image=[3, 28, 28]": "model.image: mnist has examples of 1 x 28 x 28, the model "
+        "takes 3 x 28 x 28",
+        "model.outputs=9": "model.outputs: mnist has 10 classes, outputs is 9",
+        "model.pool=13": 'Convolution2D "filters2": an image is 1 x 1, the kernel spans 5 x 5',
+    }.items():
+        with pytest.raises(InputError) as caught:
+            trainer_for(find_recipe("nielsen-conv-2", [change]))
+        assert str(caught.value).startswith(f"nielsen-conv-2: {message}")
+
+
+@pytest.mark.parametrize(
+    ("table", "times"),
+    [("{ name = 'shifts' }", 5), ("{ name = 'affine', copies = 2 }", 3)],
+)
+def test_more_images_are_made_for_training_alone(
+    monkeypatch: pytest.MonkeyPatch, table: str, times: int
+) -> None:
+    monkeypatch.setattr(data, "load", digits)
+    changes = ["model.channels=[2]", "model.hidden=[]", f"augmentation={table}"]
+    trainer = trainer_for(find_recipe("nielsen-conv-relu", changes))
+    assert trainer.steps_per_epoch == 20 * times / 10
+    assert trainer.program.description.examples == 20 * times
 
 
 def test_two_classes_may_share_one_output(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ import safetensors.numpy  # noqa: F401
 
 from byhand.training import Recipe, Run, Trainer, read_recipe, trainer_for
 
+if "training.engine=torch" in sys.argv:
+    import torch._dynamo  # noqa: F401  # PyTorch's optimizers load it
+
 LOG_EVERY = 4
 EVENTS = ("open", "os.rename", "os.remove", "os.chmod")
 

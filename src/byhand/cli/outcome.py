@@ -62,6 +62,8 @@ def published(run: Run) -> list[dict[str, Any]]:
 
     compared = []
     for figure in run.recipe.published if run.status == "finished" else []:
+        if figure.metric not in METRICS:
+            continue  # of several runs together
         ours = METRICS[figure.metric](run)
         inside = None if _changed(run.recipe) else figure.met_by(ours)
         compared.append({**figure.model_dump(), "ours": ours, "inside": inside})
@@ -73,7 +75,7 @@ def _changed(recipe: Recipe) -> bool:
     from byhand.training import all_recipes
 
     original = next((known for known in all_recipes() if known.title == recipe.title), recipe)
-    aside = {"training": {"seed", "engine", "threads"}}
+    aside = {"training": {"seed", "engine", "threads", "device", "compile", "amp"}}
     return original.model_dump(exclude=aside) != recipe.model_dump(exclude=aside)
 
 

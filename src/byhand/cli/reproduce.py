@@ -67,7 +67,7 @@ def _row(c: Comparison) -> tuple[str, ...]:
     metric, published = c.published.metric, c.published
     ours = (c.mean, c.deviation) if len(c.values) > 1 else (c.mean,)
     return (
-        c.recipe.name,
+        f"{c.recipe.name}, voted" if metric == "voted_test_accuracy" else c.recipe.name,
         "a curve" if published.figure is None else in_words(metric, published.figure),
         in_words(metric, *ours, word="±"),
         "" if published.band is None else in_words(metric, *published.band, word="to"),

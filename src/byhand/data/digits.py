@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data.pictures import open_picture, resize, to_array
+from byhand.data.splits import Dataset
 from byhand.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +75,18 @@ def prepare_image(
     if picture.size != (width, height):
         notes.append(f"resized to {height} x {width}")
     return to_array(resize(picture.convert(mode), (height, width))), notes
+
+
+def prepare(source: str | Path | Image, dataset: Dataset) -> tuple[Pixels, list[str]]:
+    """A picture as the networks of this data set take it: as a digit of MNIST, or resized.
+
+    Shapes      that of an example, and notes on what was done
+    Raises      InputError as the function that does it.
+    """
+    if dataset.name == "mnist":
+        return prepare_digit(source)
+    channels, height, width = dataset.input_shape
+    return prepare_image(source, (channels, height, width))
 
 
 def _seen(picture: Image) -> str:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from byhand.engines.program import Array, Description, Evaluation, answers, check_state
+from byhand.engines.work import multiply_adds
+from byhand.layers import Shape
 from byhand.losses import are_labels
 
 EVALUATION_BATCH = 2500
@@ -36,7 +38,7 @@ class NumPyProgram:
         self._state = description.optimizer.initial_state(model.trained)
         self._weights = model.weight_names
         self._places = [(f"{a.name}.{s}", a, s) for a in model.layers for s in a.parameter_names]
-        self._largest = max(value.size for value in model.parameters.values())
+        self._largest: dict[Shape, int] = {}
         self._blas = ThreadpoolController()
         self._most_threads = threads
         self.dtype = next(iter(model.parameters.values())).dtype
@@ -66,7 +68,7 @@ class NumPyProgram:
     ) -> NDArray[np.float64]:
         d = self.description
         losses = np.empty(len(learning_rates))
-        with self._threads(batch_size):
+        with self._threads(batch_size, inputs.shape[1:]):
             # A NumPy float64 would turn float32 parameters into float64.
             for k, rate in enumerate(map(float, learning_rates)):
                 batch = order[k * batch_size : (k + 1) * batch_size]
@@ -89,7 +91,7 @@ class NumPyProgram:
     def gradients(
         self, inputs: Array, targets: Array, step: int | None = None
     ) -> tuple[float, dict[str, Array]]:
-        with self._threads(len(inputs)):
+        with self._threads(len(inputs), inputs.shape[1:]):
             loss, gradients, _ = self._backpropagate(inputs, targets, step)
         return loss + self._penalty(), gradients
 
@@ -111,20 +113,24 @@ class NumPyProgram:
 
     @_quiet
     def predict(self, inputs: Array) -> Array:
-        y, _ = self._model.forward(self._own(inputs))
-        return self.description.loss.probabilities(y)
+        # In parts, for all windows of a large set of images at once would fill the memory.
+        parts = [inputs[k : k + EVALUATION_BATCH] for k in range(0, len(inputs), EVALUATION_BATCH)]
+        outputs = [self._model.forward(self._own(part))[0] for part in parts or [inputs]]
+        return self.description.loss.probabilities(np.concatenate(outputs))
 
     @_quiet
     def activations(self, inputs: Array) -> dict[str, Array]:
-        with self._threads(len(inputs)):
+        with self._threads(len(inputs), inputs.shape[1:]):
             return self._model.activations(self._own(inputs))
 
-    def _threads(self, examples: int) -> AbstractContextManager[object]:
+    def _threads(self, examples: int, shape: Shape) -> AbstractContextManager[object]:
         """One thread for products too small to share, where two would mostly wait for each other.
 
         It is decided by sizes alone, so that a resumed run adds up in the same order.
         """
-        small = examples * self._largest < SHARED_WORK
+        if shape not in self._largest:
+            self._largest[shape] = max(multiply_adds(self._model, shape), default=0)
+        small = examples * self._largest[shape] < SHARED_WORK
         limit: AbstractContextManager[object] = self._blas.limit(
             limits=1 if small else self._most_threads
         )

@@ -147,7 +147,9 @@ class Layer:
 
     def _wrong_rank(self, symbol: str, value: Array, axes: tuple[str, ...]) -> ShapeError:
         hint = ""
-        if value.ndim > len(axes) and not symbol.startswith("d"):
+        if "height" in axes:
+            hint = _to_images(symbol, value)
+        elif value.ndim > len(axes) and not symbol.startswith("d"):
             hint = "; put Flatten() before it"
         elif value.ndim == len(axes) - 1:
             hint = f"; for a batch of one write {symbol}[None]"
@@ -179,3 +181,12 @@ class Layer:
             f"{self}: {symbol} has {axis} = {found}, {source} expects {axis} = {expected} "
             f"({self.equation})"
         )
+
+
+def _to_images(symbol: str, value: Array) -> str:
+    """What makes images of an array that has too few axes for them."""
+    if value.ndim == 3:
+        return f"; for one image write {symbol}[None], for images of one channel {symbol}[:, None]"
+    if value.ndim == 2:
+        return f"; give rows their axes: {symbol}.reshape(len({symbol}), channels, height, width)"
+    return ""

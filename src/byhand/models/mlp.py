@@ -7,10 +7,8 @@ from itertools import pairwise
 
 from byhand.errors import InputError
 from byhand.initializers import Initializer, NormalFanIn, Zeros
-from byhand.layers import Dense, Dropout, Flatten, Layer, ReLU, Sequential, Sigmoid, Softmax, Tanh
-
-ACTIVATIONS: dict[str, type[Layer]] = {"sigmoid": Sigmoid, "tanh": Tanh, "relu": ReLU}
-OUTPUTS: dict[str, type[Layer]] = {"sigmoid": Sigmoid, "tanh": Tanh, "softmax": Softmax}
+from byhand.layers import Dense, Dropout, Flatten, Layer, Sequential
+from byhand.models.choices import ACTIVATIONS, OUTPUTS, check_choices
 
 
 def mlp(
@@ -40,10 +38,7 @@ def mlp(
             f"sizes needs at least inputs and outputs, each at least 1, such as [784, 30, 10]; "
             f"found {list(sizes)}"
         )
-    if activation not in ACTIVATIONS:
-        raise InputError(f"activation is one of {', '.join(ACTIVATIONS)}; found {activation!r}")
-    if output is not None and output not in OUTPUTS:
-        raise InputError(f"output is one of {', '.join(OUTPUTS)} or left out; found {output!r}")
+    check_choices(activation, output)
     layers: list[Layer] = [Flatten()]
     if input_dropout:
         layers.append(Dropout(input_dropout))

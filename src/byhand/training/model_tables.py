@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from byhand.data import Dataset
 from byhand.errors import InputError
 from byhand.layers import Sequential
-from byhand.models import mlp
+from byhand.models import cnn, mlp
 from byhand.training import parts
 
 Positive = Annotated[int, Field(ge=1)]
@@ -95,8 +95,6 @@ class CNNTable(AnyModel):
     activation: Literal["sigmoid", "tanh", "relu"] = "relu"
 
     def layers(self) -> Sequential:
-        from byhand.models.cnn import cnn
-
         return cnn(
             self.channels,
             self.hidden,

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import AfterValidator
 
 from byhand import clipping, initializers, losses, optimizers, regularizers, schedules
+from byhand.data import augment
 from byhand.errors import InputError
 
 LossName = Literal[
@@ -57,6 +58,8 @@ SCHEDULES: dict[str, type[Any]] = {
     "warm_up": schedules.WarmUp,
     "halve_on_plateau": schedules.HalveOnPlateau,
 }
+
+AUGMENTATIONS: dict[str, type[Any]] = {"shifts": augment.Shifts, "affine": augment.AffineCopies}
 
 
 def build(table: Mapping[str, Any], registry: Mapping[str, type[Any]]) -> Any:
@@ -124,3 +127,4 @@ OptimizerTable = Annotated[dict[str, Any], _validated_by(OPTIMIZERS)]
 RegularizerTable = Annotated[dict[str, Any], _validated_by(REGULARIZERS)]
 ClippingTable = Annotated[dict[str, Any], _validated_by(CLIPPINGS)]
 ScheduleTable = Annotated[dict[str, Any], _validated_by(SCHEDULES)]
+AugmentationTable = Annotated[dict[str, Any], _validated_by(AUGMENTATIONS)]

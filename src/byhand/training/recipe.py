@@ -5,6 +5,7 @@ loss = "softmax_cross_entropy"
 [data]         name = "mnist"
 [model]        kind = "mlp", sizes = [784, 30, 10], …
 [optimizer]    name = "sgd", learning_rate = 0.5, …
+[augmentation] name = "shifts", …              more training images; may be left out
 [regularizer]  [clipping]  [schedule]          as [optimizer]; may be left out
 [training]     epochs, batch_size, seed, …
 [[published]]  each figure that the recipe reproduces, where there are any
@@ -33,9 +34,9 @@ EXPECTED = {
     "int_type": "expected a whole number",
     "model_type": "expected a table",
     "dict_type": "expected a table",
-    "too_short": "expected at least two entries",
 }
 """pydantic's error types that deserve a plainer word than its own."""
+ENTRIES = ("no entries", "one entry", "two entries", "three entries")
 
 
 class DataTable(Table):
@@ -59,25 +60,43 @@ class DataTable(Table):
         return self
 
 
+OF_TORCH = {"device": "auto", "compile": False, "amp": False}
+"""What only engine torch can be told, and what holds where nothing is said."""
+
+
 class TrainingTable(Table):
     """How long, in what order, what runs it, and what decides the best epoch.
 
     engine      one of `engines.ENGINES`
     threads     at most this many; None: one per core, where the work is large
+    device, compile, amp    see `engines.compile`; for engine torch
     """
 
     epochs: Positive
     batch_size: Positive
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     dtype: Literal["float32", "float64"] = "float32"
-    engine: Literal["numpy", "native"] = "numpy"
+    engine: Literal["numpy", "native", "torch"] = "numpy"
     threads: Positive | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    compile: bool = False
+    amp: bool = False
     monitor: Literal["validation", "test"] = "validation"
     patience: Positive | None = None
 
+    @model_validator(mode="after")
+    def _options_of_torch(self) -> TrainingTable:
+        given = [name for name, usual in OF_TORCH.items() if getattr(self, name) != usual]
+        if given and self.engine != "torch":
+            raise ValueError(
+                f"only engine torch takes {' and '.join(given)}, the engine is {self.engine}; "
+                f"choose torch, or leave it out"
+            )
+        return self
+
 
 class Published(Table):
-    """A published figure, what of the run it is compared with (see `reproduce.METRICS`), and the
+    """A published figure, what of the run it is compared with (see `reproduce.METRICS` and `METRICS_OF_ALL`), and the
     band that counts as met. Without a figure the source only shows a curve, and ours is reported.
     """
 
@@ -85,6 +104,7 @@ class Published(Table):
         "best_test_accuracy",
         "best_validation_accuracy",
         "chosen_test_accuracy",
+        "voted_test_accuracy",
         "first_validation_accuracy",
         "final_output",
         "first_layer_gradient",
@@ -111,6 +131,7 @@ class Recipe(Table):
     title: str
     set: str | None = None
     data: DataTable
+    augmentation: parts.AugmentationTable | None = None
     model: ModelTable
     loss: parts.LossName
     optimizer: parts.OptimizerTable
@@ -132,8 +153,11 @@ class Recipe(Table):
         return self
 
     def with_training(self, **entries: Any) -> Recipe:
-        """The recipe with other entries in its table [training]; None leaves an entry as it is."""
+        """The recipe with other entries in its table [training]; None leaves an entry as it is.
+        With another engine PyTorch's options go."""
         given = {key: value for key, value in entries.items() if value is not None}
+        if given.get("engine", "torch") != "torch":
+            given = OF_TORCH | given
         return self.model_copy(update={"training": self.training.model_copy(update=given)})
 
     def to_toml(self) -> str:
@@ -224,6 +248,9 @@ def _explain(error: ValidationError) -> str:
         text = f"{key}: " * bool(key) + message.removeprefix("Value error, ")
     else:
         expected = EXPECTED.get(kind) or message.replace("Input should be", "expected")
+        if kind in ("too_short", "too_long"):
+            end, key_of = ("least", "min") if kind == "too_short" else ("most", "max")
+            expected = f"expected at {end} {ENTRIES[first['ctx'][f'{key_of}_length']]}"
         text = f"{key}: {expected}, found {first['input']!r}"
         choices = str(first.get("ctx", {}).get("expected", "")).split("'")
         near = difflib.get_close_matches(str(first["input"]), choices, n=1)

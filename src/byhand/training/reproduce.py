@@ -25,6 +25,7 @@ from byhand.training.session import (
     load_data,
     preferred_engine,
     require,
+    trained_program,
     trainer_for,
 )
 
@@ -102,6 +103,22 @@ METRICS: dict[str, Callable[[Run], float]] = {
     "final_output": _final_output,
     "first_layer_gradient": _first_layer_gradient,
 }
+
+
+def _voted_test_accuracy(runs: Sequence[Run]) -> float:
+    """Of several runs together: each has a vote, and their mean probabilities decide a tie."""
+    test = load_data(runs[0].recipe.data).test
+    answers = np.stack([trained_program(run).predict(test.inputs) for run in runs])
+    votes = np.eye(answers.shape[-1])[answers.argmax(axis=-1)].sum(axis=0)
+    # A probability is at most 1, so half the mean is never worth a vote.
+    chosen = (votes + answers.mean(axis=0) / 2).argmax(axis=-1)
+    return float(np.mean(chosen == test.targets))
+
+
+METRICS_OF_ALL: dict[str, Callable[[Sequence[Run]], float]] = {
+    "voted_test_accuracy": _voted_test_accuracy,
+}
+"""One figure for the runs of all seeds together."""
 
 
 def recipes_of(set_name: str) -> list[Recipe]:
@@ -236,7 +253,10 @@ def _compare(recipe: Recipe, runs: Sequence[Run]) -> list[Comparison]:
     shortened = training.epochs < recipe.training.epochs
     comparisons = []
     for published in recipe.published:
-        values = tuple(METRICS[published.metric](run) for run in runs)
+        if published.metric in METRICS_OF_ALL:
+            values: tuple[float, ...] = (METRICS_OF_ALL[published.metric](runs),)
+        else:
+            values = tuple(METRICS[published.metric](run) for run in runs)
         comparisons.append(
             Comparison(recipe, published, training.engine, values, seconds, shortened)
         )

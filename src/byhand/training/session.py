@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from byhand.engines import parity
 from byhand.errors import InputError
 from byhand.schedules import Plan, Schedule
 from byhand.training import parts
-from byhand.training.recipe import DataTable, Recipe
+from byhand.training.recipe import OF_TORCH, DataTable, Recipe
 from byhand.training.run import Run
 from byhand.training.trainer import Listener, Trainer
 
@@ -46,6 +48,7 @@ def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
     """
     training = recipe.training
     regularizer, clipping = recipe.regularizer, recipe.clipping
+    augmentation = _augmentation(recipe)
     try:
         recipe.model.check_fits(dataset, recipe.loss)
         model = recipe.model.build(training.seed, training.dtype)
@@ -57,10 +60,13 @@ def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
         parts.build(recipe.optimizer, parts.OPTIMIZERS),
         regularizer=parts.build(regularizer, parts.REGULARIZERS) if regularizer else None,
         clipping=parts.build(clipping, parts.CLIPPINGS) if clipping else None,
-        examples=len(dataset.train),
+        examples=len(dataset.train) * (augmentation.times if augmentation else 1),
         seed=training.seed,
         engine=training.engine,
         threads=training.threads,
+        device=training.device,
+        compile=training.compile,
+        amp=training.amp,
     )
 
 
@@ -77,8 +83,11 @@ def trainer_for(
     require(recipe.training.engine)
     dataset = dataset or load_data(recipe.data)
     training = recipe.training
+    program = compile_recipe(recipe, dataset)
+    if augmentation := _augmentation(recipe):
+        dataset = replace(dataset, train=augmentation.apply(dataset.train, training.seed))
     return Trainer(
-        compile_recipe(recipe, dataset),
+        program,
         dataset,
         epochs=training.epochs,
         batch_size=training.batch_size,
@@ -89,6 +98,12 @@ def trainer_for(
         run=run,
         listeners=listeners,
     )
+
+
+def _augmentation(recipe: Recipe) -> Any:
+    """What makes more training images, where the recipe asks for it."""
+    table = recipe.augmentation
+    return parts.build(table, parts.AUGMENTATIONS) if table else None
 
 
 def _schedule(recipe: Recipe) -> Schedule:
@@ -108,8 +123,9 @@ def preferred_engine() -> tuple[str, str | None]:
     return ("native" if reason is None else "numpy"), reason
 
 
-def recipe_of(run: Run, engine: str | None = None, threads: int | None = None) -> Recipe:
-    """The run's recipe on the engine that it was trained on, or on the one that is asked for.
+def recipe_of(run: Run, engine: str | None = None, **options: Any) -> Recipe:
+    """The run's recipe on the engine that it was trained on, or on the one that is asked for, with
+    other options for it, such as threads.
 
     Raises      InputError where that engine cannot run here, before any data is loaded.
     """
@@ -119,7 +135,7 @@ def recipe_of(run: Run, engine: str | None = None, threads: int | None = None) -
             f"run {run.name} was trained on {own.training.engine}: {reason}; "
             "--engine numpy takes it too, for a run's files are the same for all engines"
         )
-    recipe = own.with_training(engine=engine, threads=threads)
+    recipe = own.with_training(engine=engine, **options)
     require(recipe.training.engine)
     return recipe
 
@@ -128,7 +144,8 @@ def trained_program(
     run: Run, dataset: Dataset | None = None, engine: str | None = None
 ) -> engines.Program:
     """The run's program with the parameters of its best epoch, to evaluate and predict with."""
-    recipe = recipe_of(run, engine)
+    # PyTorch's options were for training, perhaps on another machine.
+    recipe = recipe_of(run, engine, **OF_TORCH)
     program = compile_recipe(recipe, dataset or load_data(recipe.data))
     program.set_parameters(run.parameters("best"))
     return program
