@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from byhand.autodiff import gradcheck as gradcheck
     from byhand.autodiff import value_and_grad as value_and_grad
     from byhand.doctor import check as check
+    from byhand.layers import AveragePool2D as AveragePool2D
+    from byhand.layers import BatchNorm as BatchNorm
+    from byhand.layers import Convolution2D as Convolution2D
     from byhand.layers import Dense as Dense
     from byhand.layers import Dropout as Dropout
     from byhand.layers import Flatten as Flatten
+    from byhand.layers import GlobalAveragePool2D as GlobalAveragePool2D
+    from byhand.layers import LayerNorm as LayerNorm
+    from byhand.layers import MaxPool2D as MaxPool2D
     from byhand.layers import ReLU as ReLU
     from byhand.layers import Sequential as Sequential
     from byhand.layers import Sigmoid as Sigmoid
@@ -43,7 +49,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "autodiff": "grad gradcheck value_and_grad",
     "doctor": "check",
-    "layers": "Dense Dropout Flatten ReLU Sequential Sigmoid Softmax Tanh",
+    "layers": (
+        "AveragePool2D BatchNorm Convolution2D Dense Dropout Flatten GlobalAveragePool2D "
+        "LayerNorm MaxPool2D ReLU Sequential Sigmoid Softmax Tanh"
+    ),
     "losses": "BinaryCrossEntropyWithLogits CrossEntropy QuadraticCost SoftmaxCrossEntropy",
     "optimizers": "SGD Adam AdamW Momentum Nesterov RMSProp",
     "regularizers": "L1 L2",

@@ -175,6 +175,34 @@ def test_l2_and_dropout_close_the_gap_and_so_does_a_better_start(run: Any) -> No
     assert good["L2, λ = 1"][3] < good["none"][3]
 
 
+@pytest.mark.slow
+def test_a_convolution_and_shifted_examples_both_help_with_shifted_digits(run: Any) -> None:
+    found = run("shifted_digits", seeds=1)
+    assert 10 * found.parameters["convolutional"] < found.parameters["dense"]
+    (dense, dense_shifts), (convolution, convolution_shifts) = (
+        [values.mean(axis=0) for values in accuracies.values()]
+        for accuracies in found.accuracy.values()
+    )
+    for accuracy in (dense, dense_shifts, convolution, convolution_shifts):
+        assert np.all(np.diff(accuracy) < 0)
+    assert np.all(dense_shifts > dense)
+    assert np.all(convolution > dense_shifts)
+    assert np.all(convolution_shifts[1:] > convolution[1:])
+    assert 1 - convolution[0] < 0.6 * (1 - dense[0])
+
+
+@pytest.mark.slow
+def test_normalisation_makes_a_learning_rate_of_the_scale_of_the_weights(run: Any) -> None:
+    found = run("normalisation", seeds=1)
+    none, batch, layer, layer_at_its_rate = (a.mean(axis=1) for a in found.accuracy.values())
+    assert none[2] > 0.7
+    assert np.delete(none, 2).max() < 0.2
+    assert batch.min() > 0.5
+    assert layer[2:].min() > 0.7
+    assert layer[0] < 0.4
+    assert layer_at_its_rate.min() > 0.65
+
+
 HERE = {"cores": 2, "os": "Linux x86_64", "python": "3.11.7", "numpy": "2.4.6", "torch": "2.13.0"}
 
 
@@ -284,3 +312,81 @@ def test_a_formula_that_loses_its_digits_has_a_derivative_that_does(run: Any) ->
     assert errors["finite differences, rewritten"].max() < 1e-9
     assert errors["tape, rewritten"].max() < 1e-13
     assert errors["by hand"].max() < 1e-15
+
+
+@pytest.mark.slow
+def test_a_filter_stays_near_where_it_was_drawn(run: Any) -> None:
+    found = run("filters", steps=300)
+    before, after = found.filters.values()
+    alike = np.corrcoef(before.W.ravel(), after.W.ravel())[0, 1]
+    assert 0.6 < alike < 0.99
+    for first, second in (found.alike.values(),):
+        assert np.all(np.abs(first) < 0.1)
+        assert np.all(np.array(second) > np.array(first) + 0.04)
+
+
+@pytest.mark.slow
+def test_the_way_of_a_digit_through_the_layers(run: Any) -> None:
+    found = run("feature_maps", steps=300)
+    shapes = {name: shape for name, (shape, _, _) in found.layers.items()}
+    fields = {name: field.size for name, (_, _, field) in found.layers.items()}
+    assert (shapes["relu2"], fields["relu2"]) == ((24, 4, 4), (16, 16))
+    assert found.maps.maps["relu1"].shape == shapes["relu1"]
+    assert found.maps.maps["output"].argmax() == 7
+    assert found.accuracy > 0.85
+
+
+@pytest.mark.slow
+def test_few_units_stand_for_a_digit_and_projections_mark_ink(run: Any) -> None:
+    found = run("strongest_patches", steps=300)
+    kinds = np.array([len(set(row)) for row in found.digits])
+    assert len(kinds) == 24
+    assert np.mean(kinds <= 2) < 0.5
+    assert np.mean(kinds) < 6  # nine digits at random are of more than six kinds
+    patches, marked = found.ink
+    assert patches < 0.4
+    assert marked > 0.6
+
+
+@pytest.mark.slow
+def test_guided_backpropagation_hardly_sees_that_the_answer_is_forgotten(run: Any) -> None:
+    found = run("saliency", steps=300, seeds=1)
+    right, score = found.before
+    assert right == 1
+    erased = {name: left for name, (_, left) in found.erased.items()}
+    for method in ("gradient", "guided", "projection", "occlusion"):
+        assert erased[method] < erased["ink at random"] < score
+    assert min(erased, key=erased.__getitem__) == "gradient"
+    forgotten = found.forgotten["output"]
+    assert forgotten["guided"] > 0.8
+    assert forgotten["gradient"] < 0.7
+    assert found.forgotten["all"]["guided"] > found.forgotten["all"]["gradient"]
+
+
+@pytest.mark.slow
+def test_a_convention_is_told_from_a_rounding_and_not_by_the_accuracy(run: Any) -> None:
+    found = run("the_same_in_pytorch")
+    exact, rounded, *conventions = found.distance.values()
+    assert len(conventions) == 5
+    assert exact.max() < 1e-10
+    assert 1e-8 < rounded[-1] < 1e-4
+    for distance in conventions:
+        assert distance[-1] > 100 * rounded[-1]
+        assert distance[1] > 100 * rounded[1]
+    accuracy = found.accuracy
+    assert accuracy["torch engine, float64"] == accuracy["NumPy"]
+    for name in ("one W not transposed", "Nesterov's momentum"):
+        assert accuracy[name] > accuracy["NumPy"] - 0.05
+
+
+def test_the_raw_checkpoint_swaps_and_the_quantised_one_fits(run: Any) -> None:
+    laptop, tuning = run("on_a_napkin")
+    peak = {name: sum(found.values()) for name, found in (laptop | tuning).items()}
+    assert peak["float32"] > 32
+    assert peak["Q4_K_M"] < peak["Q8_0"] < peak["float16"] < 32 / 2
+    caches = {found["key-value cache"] for found in laptop.values()}
+    assert caches == {2.0}
+    device = 80e9 / 2**30
+    assert peak["adapters, bf16"] > device > peak["all of it, ZeRO-3 over 16"]
+    assert peak["adapters, NF4"] < device
+    assert peak["all of it, one device"] > 1000

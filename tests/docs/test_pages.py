@@ -110,6 +110,21 @@ def test_a_table_of_both_languages_quotes_both_sources() -> None:
                 assert quoted in (ROOT / source).read_text("utf-8")
 
 
+def test_the_table_of_three_forms_quotes_three_sources() -> None:
+    text = (ROOT / "docs/chapters/the-same-in-pytorch.md").read_text("utf-8")
+    rows = re.findall(r"^\| \$.+\$ \| (`.+`) \| (`.+;`) \| (.+) \|$", text, re.MULTILINE)
+    assert len(rows) == 3
+    sources = (
+        "src/byhand/layers/dense.py",
+        "native/include/byhand/kernels/products.hpp",
+        "src/byhand/engines/torch/layers.py",
+    )
+    for row in rows:
+        for cell, source in zip(row, sources, strict=True):
+            for quoted in re.findall("`(.+?)`", cell):
+                assert quoted in (ROOT / source).read_text("utf-8")
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=name)
 def test_a_chapter_shows_its_figures_and_the_numbers_behind_them(chapter: Path) -> None:
     text = chapter.read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from byhand.data.augment import Affine, with_affine, with_shifts
 from byhand.data.digits import prepare, prepare_digit, prepare_image
+from byhand.data.files import fetch_file
 from byhand.data.folders import images
 from byhand.data.known import Entry, cache_folder, catalogue, load
 from byhand.data.splits import Dataset, Split
@@ -14,6 +15,7 @@ __all__ = [
     "Split",
     "cache_folder",
     "catalogue",
+    "fetch_file",
     "images",
     "load",
     "prepare",

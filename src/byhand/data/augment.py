@@ -3,6 +3,7 @@ show the same thing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,8 +32,7 @@ def with_shifts(split: Split, pixels: int = 1) -> Split:
     if pixels < 1:
         raise InputError(f"pixels is at least 1, found {pixels}")
     ways = [(-pixels, 0), (pixels, 0), (0, -pixels), (0, pixels)]
-    parts = [split.inputs, *(shifted(split.inputs, *way) for way in ways)]
-    return Split(np.concatenate(parts), np.concatenate([split.targets] * len(parts)))
+    return _with_copies(split, (shifted(split.inputs, *way) for way in ways), len(ways))
 
 
 def shifted(images: Array, down: int, right: int) -> Array:
@@ -98,11 +98,19 @@ def with_affine(split: Split, copies: int, seed: int, limits: Affine = Affine())
     _check_images(split.inputs)
     if copies < 1:
         raise InputError(f"copies is at least 1, found {copies}")
-    parts = [split.inputs]
-    for copy in range(copies):
-        maps = limits.draw(stream(seed, "augmentation", copy), len(split))
-        parts.append(transformed(split.inputs, maps))
-    return Split(np.concatenate(parts), np.concatenate([split.targets] * len(parts)))
+    draws = (limits.draw(stream(seed, "augmentation", k), len(split)) for k in range(copies))
+    return _with_copies(split, (transformed(split.inputs, maps) for maps in draws), copies)
+
+
+def _with_copies(split: Split, copies: Iterable[Array], count: int) -> Split:
+    """The examples, and behind them so many copies, made one after the other: of a large data set
+    there is room for all of them, but not for all of them twice."""
+    n = len(split)
+    inputs = np.empty(((1 + count) * n, *split.inputs.shape[1:]), split.inputs.dtype)
+    inputs[:n] = split.inputs
+    for k, copy in enumerate(copies, start=1):
+        inputs[k * n : (k + 1) * n] = copy
+    return Split(inputs, np.concatenate([split.targets] * (1 + count)))
 
 
 def transformed(images: Array, maps: Array) -> Array:

