@@ -96,7 +96,7 @@ def test_a_set_is_found_by_its_name() -> None:
     assert {recipe.set for recipe in recipes_of("nielsen")} == {"nielsen"}
     with pytest.raises(InputError) as caught:
         recipes_of("nielson")
-    assert str(caught.value) == "no set of recipes 'nielson'; there is mlp, nielsen"
+    assert str(caught.value) == "no set of recipes 'nielson'; there is cnn, mlp, nielsen, nielsen-conv"
     with pytest.raises(InputError) as caught:
         reproduce("nielsen", seeds=0)
     assert str(caught.value) == "--seeds is at least 1, found 0"
