@@ -43,7 +43,7 @@ tour: $(BASE)
 test: $(TEST)
 	$(BIN)/byhand data get mnist
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest --numprocesses 2 --cov
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov
 
 lint: $(TEST)
 	$(BIN)/ruff check

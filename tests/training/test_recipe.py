@@ -125,7 +125,7 @@ MISTAKES = {
     "modle.sizes=[4, 3]": "unknown key modle; did you mean model?",
     "training.epoch=3": "unknown key training.epoch; did you mean epochs?",
     "training.x=3": "unknown key training.x; known are epochs, batch_size, seed, dtype, engine, "
-    "threads, device, compile, amp, monitor, patience",
+    "threads, device, compile, amp, monitor, patience, keep_epochs",
     "data.tabel='a.csv'": "unknown key data.tabel; did you mean table?",
     "training.epochs=many": "training.epochs: expected a whole number, found 'many'",
     "training.epochs=3.0": "training.epochs: expected a whole number, found 3.0",

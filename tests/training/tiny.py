@@ -123,8 +123,8 @@ def go_on(run: Run, *listeners: Any, log_every: int = 4) -> Trainer:
 
 
 def history(run: Run) -> list[dict[str, Any]]:
-    """The rows of steps and epochs, without the time taken."""
-    rows = [row for row in run.metrics() if row["kind"] in ("step", "epoch")]
+    """The rows of steps, epochs and histograms, without the time taken."""
+    rows = [row for row in run.metrics() if row["kind"] in ("step", "epoch", "histograms")]
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
