@@ -1,0 +1,1 @@
+"""Files of weights in the standard formats: GGUF, safetensors. Nothing in them is executed."""
