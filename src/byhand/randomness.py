@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from byhand.errors import InputError
 
-Purpose = Literal["parameters", "order", "dropout", "split", "sweep", "augmentation"]
+Purpose = Literal["parameters", "order", "dropout", "split", "sweep", "augmentation", "landscape"]
 _CODES: dict[str, int] = {
     "parameters": 1,
     "order": 2,
@@ -25,6 +25,7 @@ _CODES: dict[str, int] = {
     "split": 4,
     "sweep": 5,
     "augmentation": 6,
+    "landscape": 7,
 }
 
 

@@ -54,7 +54,7 @@ def test_version(byhand: Any) -> None:
 
 
 def test_help_names_every_engine(byhand: Any) -> None:
-    said = f"What runs the model: {' or '.join(ENGINES)}."
+    said = f"What runs the model: {', '.join(ENGINES[:-1])} or {ENGINES[-1]}."
     for verb in ("train", "resume", "show", "predict", "reproduce"):
         assert said in byhand(verb, "--help").stdout
 
@@ -75,7 +75,7 @@ def test_an_unknown_engine_names_the_nearest(byhand: Any, arguments: list[str]) 
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "error: no engine 'natvie'; did you mean native?\n"
     result = byhand(*arguments, "--engine", "abacus")
-    assert result.stderr == "error: no engine 'abacus'; there is numpy, native\n"
+    assert result.stderr == "error: no engine 'abacus'; there is numpy, native, torch\n"
 
 
 def test_the_shell_completes_recipes_runs_and_engines(byhand: Any, folder: Any) -> None:

@@ -18,9 +18,10 @@ def test_parity(byhand: Any) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     header, *lines = result.stdout.splitlines()
     assert header.split("  ")[0] == "engine"
-    table = [re.split(r"  +", line) for line in lines if line.startswith("native  ")]
-    assert {row[1] for row in table} == {"float64", "float32"}
-    quantities = [row[2] for row in table if row[1] == "float64"]
+    table = [re.split(r"  +", line) for line in lines if line.startswith(("native  ", "torch  "))]
+    pairs = {(row[0], row[1]) for row in table}
+    assert pairs == {(e, d) for e in ("native", "torch") for d in ("float64", "float32")}
+    quantities = [row[2] for row in table if row[:2] == ["torch", "float64"]]
     assert quantities == [
         "loss of a step",
         "gradients of a step",
@@ -38,7 +39,7 @@ def test_parity(byhand: Any) -> None:
         assert verdict == "agrees"
         several = "1e-03" if "100 steps" in row[2] else "1e-05"
         assert bound == ("1e-10" if row[1] == "float64" else several)
-    assert lines[-1] == "numpy and native agree"
+    assert lines[-1] == "numpy, native and torch agree"
 
 
 def test_parity_as_json(byhand: Any) -> None:
@@ -48,7 +49,7 @@ def test_parity_as_json(byhand: Any) -> None:
     assert all(row["agrees"] and row["error"] <= row["bound"] for row in rows)
     gradients = {row["array"] for row in rows if row["quantity"] == "gradients of a step"}
     assert gradients == {"hidden1.W", "hidden1.b", "output.W", "output.b"}
-    assert {row["engine"] for row in rows} == {"native"}
+    assert {row["engine"] for row in rows} == {"native", "torch"}
 
 
 @pytest.fixture
@@ -117,10 +118,22 @@ def test_only_steps_in_a_row_that_disagree_may_be_unstable_training(
 
 
 @pytest.mark.usefixtures("no_native")
-def test_with_numpy_alone_there_is_nothing_to_compare(byhand: Any) -> None:
+def test_an_engine_that_cannot_run_here_is_left_out(byhand: Any) -> None:
+    result = byhand("parity", "points.toml", "--steps", "3")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1] == "numpy and torch agree"
+
+
+def test_with_numpy_alone_there_is_nothing_to_compare(
+    byhand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = {"native": NO_NATIVE, "torch": "no PyTorch: install it"}
+    monkeypatch.setattr(engines, "available", reasons.get)
     result = byhand("parity", "points.toml")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"error: nothing to compare NumPy with: {NO_NATIVE}\n"
+    assert result.stderr == (
+        f"error: nothing to compare NumPy with: {NO_NATIVE}; no PyTorch: install it\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pexpect
+import pytest
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -44,11 +45,12 @@ def test_a_bar_with_epochs_above_it(folder: Path) -> None:
     assert "\x1b[?25h" in written, "the cursor is shown again"
 
 
+@pytest.mark.slow
 def test_parity_says_what_it_is_doing(folder: Path) -> None:
     written, code = terminal(folder, "parity", "points.toml", "--steps", "3")
     assert code == 0
     doing, table = written.split("\x1b[?25h")
-    assert "native and numpy in float32: 3 steps in a row" in ESCAPES.sub("", doing)
+    assert "torch and numpy in float32: 3 steps in a row" in ESCAPES.sub("", doing)
     assert table.startswith("\r\x1b[1A\x1b[2K"), "the line is gone before the table"
     assert ESCAPES.sub("", table).lstrip().startswith("engine ")
 

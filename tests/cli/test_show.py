@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from byhand import engines
@@ -61,3 +62,42 @@ def test_show_where_the_run_s_engine_cannot_run(
     assert result.stderr.startswith(f"error: run points was trained on native: {NO_NATIVE}; ")
     result = byhand("show", "points", "--view", "confusion", "--engine", "numpy")
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.fixture
+def images(byhand: Any, folder: Path) -> None:
+    """A run on images of two classes, called points as well."""
+    inputs = np.random.default_rng(0).random((120, 1, 4, 4)).astype(np.float32)
+    inputs[60:, :, 1:3] += 1
+    np.savez(folder / "images.npz", inputs=inputs, targets=np.repeat([0, 1], 60))
+    changes = ("data.table=images.npz", "model.sizes=[16, 4, 2]")
+    sets = [word for change in changes for word in ("--set", change)]
+    assert byhand("train", "points.toml", *sets).exit_code == 0
+
+
+def test_show_what_is_asked_for(byhand: Any, images: None) -> None:
+    """Example, layer and unit reach the view."""
+    asked = ("--view", "saliency", "--example", "3", "--layer", "hidden1", "--unit", "2")
+    result = byhand("show", "points", *asked)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert Path("runs/points/figures/saliency.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--example", "12"), "the test set has the examples 0 to 11; found 12"),
+        (("--layer", "hiden1"), "no layer 'hiden1'; did you mean hidden1?"),
+        (("--unit", "2"), "layer output has the units 0 to 1; found 2"),
+        (("--image", "none.png"), "none.png does not exist: expected a picture file"),
+        (
+            ("--image", "none.png", "--example", "1"),
+            "look at a test example or at a picture; found both, leave one out",
+        ),
+    ],
+)
+def test_what_is_asked_for_is_not_there(
+    byhand: Any, images: None, asked: tuple[str, ...], said: str
+) -> None:
+    result = byhand("show", "points", "--view", "saliency", *asked)
+    assert (result.exit_code, result.stderr) == (2, f"error: {said}\n")

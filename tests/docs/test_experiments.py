@@ -390,3 +390,16 @@ def test_the_raw_checkpoint_swaps_and_the_quantised_one_fits(run: Any) -> None:
     assert peak["adapters, bf16"] > device > peak["all of it, ZeRO-3 over 16"]
     assert peak["adapters, NF4"] < device
     assert peak["all of it, one device"] > 1000
+
+
+@pytest.mark.slow
+def test_without_pooling_the_projection_does_not_know_the_photograph(run: Any) -> None:
+    found = run("photographs", step=168)
+    cat, coffee = (list(classes) for classes in found.likeliest.values())
+    assert set(cat[:3]) == {281, 282, 285}  # tabby, tiger cat, Egyptian cat
+    assert coffee[0] == 967  # espresso
+    assert found.likeliest["coffee.png"][967] > 0.9
+    alike = {m: np.corrcoef(*maps.reshape(2, -1))[0, 1] for m, maps in found.view.maps.items()}
+    assert alike["projection"] > 0.98
+    assert abs(alike["gradient"]) < 0.1
+    assert alike["guided"] < 0.3

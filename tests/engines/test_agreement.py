@@ -1,8 +1,9 @@
-"""NumPy and native compute the same: every layer, loss and optimizer, and whole models.
+"""All engines compute the same: every layer, loss and optimizer, and whole models.
 
-Two arrays are compared by max|a - b| / max|b|. Both engines evaluate the same equations on the same
-numbers with the same dropout masks; they differ in the order in which a sum is added up, in
-multiplying and adding with one rounding or two, and in the last bits of exp and tanh.
+Each engine is set beside NumPy, by max|a - b| / max|b| of two arrays. All evaluate the same
+equations on the same numbers with the same dropout masks; they differ in the order in which a sum
+is added up, in multiplying and adding with one rounding or two, and in the last bits of exp and
+tanh.
 
 float64     1e-10, as promised
 float32     A number is off by up to half of eps = 2^-23 each time it is rounded, up as often as
@@ -18,6 +19,7 @@ compared is arithmetic, not chaos.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -31,22 +33,17 @@ import pytest
 
 from byhand import clipping, engines, layers, losses, optimizers, regularizers
 from byhand.clipping import ClipByGlobalNorm, Clipping
-from byhand.engines import Program
+from byhand.engines import ENGINES, Program
 from byhand.engines.numpy import EVALUATION_BATCH
 from byhand.initializers import StandardNormal
-from byhand.layers import Dense, Flatten, Layer, Sequential
+from byhand.layers import Convolution2D, Dense, Flatten, Layer, Sequential, Tanh
 from byhand.losses import BinaryCrossEntropyWithLogits, Loss, SoftmaxCrossEntropy, one_hot
 from byhand.models import mlp
-from byhand.optimizers import SGD, Adam, Momentum, Optimizer
+from byhand.optimizers import SGD, Adam, Momentum, Nesterov, Optimizer
 from byhand.randomness import batch_order
 from byhand.regularizers import L2, Regularizer
 
 from ..layers.examples import LAYERS, Example, examples
-
-if missing := engines.available("native"):
-    pytest.skip(missing, allow_module_level=True)
-
-from byhand.engines.native import TWINS
 
 Array = np.typing.NDArray[Any]
 
@@ -79,6 +76,41 @@ OUTPUTS = {"z": None, "a": "sigmoid", "p": "softmax"}
 FUSED, DESCENT = SoftmaxCrossEntropy(), SGD(0.1)
 
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=named)
+OTHERS = [name for name in ENGINES if name != "numpy"]
+
+
+@pytest.fixture(params=OTHERS)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine that is set beside NumPy."""
+    name: str = request.param
+    if missing := engines.available(name):
+        pytest.skip(missing)
+    return name
+
+
+@pytest.fixture
+def native() -> None:
+    """For what only the C++ engine promises."""
+    if missing := engines.available("native"):
+        pytest.skip(missing)
+
+
+def twins(engine: str) -> dict[str, set[str]]:
+    """What an engine has of each kind of part, by the names of NumPy's classes."""
+    if engine == "native":
+        from byhand.engines.native import TWINS
+
+        return {what: set(names) for what, names in TWINS.items()}
+    from byhand.engines import torch
+
+    tables: dict[str, dict[Any, Any]] = {
+        "layer": torch.layers.TWINS,
+        "loss": torch.losses.LOSSES,
+        "optimizer": torch.optimizers.TWINS,
+        "regularizer": torch.losses.PENALTIES,
+        "clipping": torch.optimizers.CLIPPINGS,
+    }
+    return {what: {kind.__name__ for kind in table} for what, table in tables.items()}
 
 
 @cache
@@ -168,16 +200,18 @@ def assert_close(found: dict[str, Array], expected: dict[str, Array], bound: flo
         assert off <= bound, f"{name} is {off:.1e} apart, at most {bound:.1e}"
 
 
-def assert_agreement(case: Case, steps: int = STEPS) -> None:
+def assert_agreement(
+    case: Case, engine: str, steps: int = STEPS, threads: int | None = None
+) -> None:
     """Of loss, gradients, activations and predictions, then after so many steps of parameters."""
-    numpy, native = case.program("numpy"), case.program("native")
-    assert_close(case.observe(native), case.observe(numpy), case.bound())
+    numpy, other = case.program("numpy"), case.program(engine, threads)
+    assert_close(case.observe(other), case.observe(numpy), case.bound())
     before = numpy.parameters()
     expected = case.train(numpy, steps)
     assert len(expected) == steps
-    losses = {"the losses": case.train(native, steps)}
+    losses = {"the losses": case.train(other, steps)}
     assert_close(losses, {"the losses": expected}, case.bound(steps))
-    assert_close(case.outcome(native), case.outcome(numpy), case.bound(steps))
+    assert_close(case.outcome(other), case.outcome(numpy), case.bound(steps))
     moved = max(apart(w, before[name]) for name, w in numpy.parameters().items())
     assert moved > 10 * case.bound(steps), "too little was trained for a difference to show"
 
@@ -199,22 +233,31 @@ def network(sizes: tuple[int, ...], dtype: Any, **options: Any) -> Sequential:
 # The parts
 
 
-def assert_twin(kind: type[Layer]) -> None:
-    """A Sequential is replaced by its layers; every other layer is written twice."""
-    assert kind is Sequential or kind.__name__ in TWINS["layer"], (
-        f"{kind.__name__} has no twin in C++: write "
-        f"native/include/byhand/layers/{kind.__name__.lower()}.hpp "
-        f"and enter it in native/include/byhand/registry.hpp"
+WHERE = {
+    "native": "native/include/byhand/layers/ and enter it in native/include/byhand/registry.hpp",
+    "torch": "TWINS in src/byhand/engines/torch/layers.py",
+}
+
+
+def assert_twin(kind: type[Layer], engine: str) -> None:
+    """A Sequential is replaced by its layers; every other layer is written for each engine."""
+    assert kind is Sequential or kind.__name__ in twins(engine)["layer"], (
+        f"engine {engine} has no twin of {kind.__name__}: write it in {WHERE[engine]}"
     )
 
 
 def around(example: Example, dtype: Any) -> tuple[Sequential, Array]:
-    """A small model with the layer in it, between two Dense where rows can reach it."""
+    """A small model with the layer in it, behind a layer with parameters where there is one of this
+    shape, so that it has to hand on a gradient. Tanh keeps its inputs small, and a mean that the
+    layer takes away does not make the gradient of a bias nothing but rounding."""
     x = np.resize(example.x, (EXAMPLES, *example.x.shape[1:]))
     before: list[Layer] = []
     if x.ndim == 2:
-        before = [Dense(5, x.shape[1], name="before")]
+        before = [Dense(5, x.shape[1], name="before"), Tanh()]
         x = normal((EXAMPLES, 5), dtype)
+    if x.ndim == 4:
+        before = [Convolution2D(2, x.shape[1], 1, name="before"), Tanh()]
+        x = normal((EXAMPLES, 2, *x.shape[2:]), dtype)
     features = math.prod(example.layer.output_shape(example.x.shape[1:]))
     behind = [Flatten(), Dense(features, 3, name="behind")]
     return Sequential(*before, example.layer, *behind).initialize(2, dtype), x
@@ -223,26 +266,27 @@ def around(example: Example, dtype: Any) -> tuple[Sequential, Array]:
 @both_dtypes
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("kind", LAYERS, ids=named)
-def test_every_layer(kind: type[Layer], seed: int, dtype: Any) -> None:
-    assert_twin(kind)
+def test_every_layer(kind: type[Layer], seed: int, dtype: Any, engine: str) -> None:
+    assert_twin(kind, engine)
     for example in examples(kind, seed, dtype):
         model, x = around(example, dtype)
-        assert_agreement(Case(model, x, labels(3)))
+        assert_agreement(Case(model, x, labels(3), optimizer=SGD(0.01)), engine)
 
 
-def test_a_layer_without_a_twin_is_asked_for_one() -> None:
+def test_a_layer_without_a_twin_is_asked_for_one(engine: str) -> None:
     class Unknown(Layer):
         pass
 
     with pytest.raises(AssertionError) as error:
-        assert_twin(Unknown)
+        assert_twin(Unknown, engine)
     assert str(error.value).startswith(
-        "Unknown has no twin in C++: write native/include/byhand/layers/unknown.hpp "
-        "and enter it in native/include/byhand/registry.hpp"
+        f"engine {engine} has no twin of Unknown: write it in {WHERE[engine]}"
     )
+    for file in re.findall(r"\S+/\S*", WHERE[engine]):
+        assert (Path(__file__).parents[2] / file).exists()
 
 
-def test_no_twin_is_left_without_its_layer() -> None:
+def test_no_twin_is_left_without_its_layer(engine: str) -> None:
     parts = {
         "layer": (layers, Layer),
         "loss": (losses, Loss),
@@ -250,22 +294,23 @@ def test_no_twin_is_left_without_its_layer() -> None:
         "regularizer": (regularizers, Regularizer),
         "clipping": (clipping, Clipping),
     }
-    assert TWINS.keys() == parts.keys()
+    found = twins(engine)
+    assert found.keys() == parts.keys()
     for what, (module, base) in parts.items():
-        assert set(TWINS[what]) == {kind.__name__ for kind in kinds(module, base)} - {"Sequential"}
+        assert found[what] == {kind.__name__ for kind in kinds(module, base)} - {"Sequential"}
 
 
 @both_dtypes
 @pytest.mark.parametrize("form", ["labels", "one-hot rows", "distributions"])
 @pytest.mark.parametrize("kind", kinds(losses, Loss), ids=named)
-def test_every_loss(kind: type[Loss], form: str, dtype: Any) -> None:
+def test_every_loss(kind: type[Loss], form: str, dtype: Any, engine: str) -> None:
     model = network((5, 7, 3), dtype, output=OUTPUTS[kind.output])
     t = labels(3)
     if form == "one-hot rows":
         t = one_hot(t, 3, dtype)
     if form == "distributions":
         t = np.random.default_rng(1).dirichlet(np.ones(3), EXAMPLES).astype(dtype)
-    assert_agreement(Case(model, normal((EXAMPLES, 5), dtype), t, loss=kind()))
+    assert_agreement(Case(model, normal((EXAMPLES, 5), dtype), t, loss=kind()), engine)
 
 
 @both_dtypes
@@ -275,15 +320,15 @@ def test_every_loss(kind: type[Loss], form: str, dtype: Any) -> None:
     [kind for kind in kinds(losses, Loss) if kind is not SoftmaxCrossEntropy],
     ids=named,
 )
-def test_every_loss_of_one_output(kind: type[Loss], dtype: Any) -> None:
+def test_every_loss_of_one_output(kind: type[Loss], dtype: Any, engine: str) -> None:
     model = network((5, 7, 1), dtype, output="sigmoid" if kind.output in "ap" else None)
     # More of one class than of the other: with as many of both, db would be next to zero.
     t = np.minimum(labels(3), 1)
     case = Case(model, normal((EXAMPLES, 5), dtype), t, loss=kind())
-    assert_agreement(case)
-    numpy, native = (case.program(engine) for engine in ("numpy", "native"))
+    assert_agreement(case, engine)
+    numpy, other = (case.program(name) for name in ("numpy", engine))
     expected = numpy.evaluate(case.x, case.t).accuracy
-    assert native.evaluate(case.x, case.t).accuracy == expected
+    assert other.evaluate(case.x, case.t).accuracy == expected
     assert expected is not None
     assert 0 < expected < 1
 
@@ -291,12 +336,19 @@ def test_every_loss_of_one_output(kind: type[Loss], dtype: Any) -> None:
 @both_dtypes
 @pytest.mark.parametrize("crowded", [False, True], ids=["alone", "with all the rest"])
 @pytest.mark.parametrize("kind", kinds(optimizers, Optimizer), ids=named)
-def test_every_optimizer(kind: type[Optimizer], crowded: bool, dtype: Any) -> None:
+def test_every_optimizer(kind: type[Optimizer], crowded: bool, dtype: Any, engine: str) -> None:
     """Alone, and with dropout, a regularizer and clipping around it."""
     rest = {"regularizer": L2(2.0), "clipping": ClipByGlobalNorm(0.5)} if crowded else {}
     model = network((5, 7, 6, 3), dtype, dropout=0.3 if crowded else 0.0)
     x, t = normal((EXAMPLES, 5), dtype), labels(3)
-    assert_agreement(Case(model, x, t, optimizer=kind(0.002), **rest))
+    assert_agreement(Case(model, x, t, optimizer=kind(0.002), **rest), engine)
+
+
+@pytest.mark.parametrize("kind", [Momentum, Nesterov])
+def test_a_momentum_of_nothing(kind: type[Momentum], engine: str) -> None:
+    """v is kept all the same, and is dw."""
+    model, x = network((5, 7, 3), np.float64), normal((EXAMPLES, 5), np.float64)
+    assert_agreement(Case(model, x, labels(3), optimizer=kind(0.1, momentum=0.0)), engine)
 
 
 @both_dtypes
@@ -307,7 +359,7 @@ def test_every_optimizer(kind: type[Optimizer], crowded: bool, dtype: Any) -> No
     "regularizer", [None, *(kind(3.0) for kind in kinds(regularizers, Regularizer))], ids=named
 )
 def test_every_regularizer_and_clipping(
-    regularizer: Regularizer | None, clip: Clipping | None, dtype: Any
+    regularizer: Regularizer | None, clip: Clipping | None, dtype: Any, engine: str
 ) -> None:
     case = Case(
         network((5, 7, 3), dtype),
@@ -317,27 +369,35 @@ def test_every_regularizer_and_clipping(
         regularizer=regularizer,
         clipping=clip,
     )
-    assert_agreement(case)
+    assert_agreement(case, engine)
 
 
 @both_dtypes
-def test_dropout_drops_the_same(dtype: Any) -> None:
+def test_dropout_drops_the_same(dtype: Any, engine: str) -> None:
     """Of inputs and of hidden units, in masks that are others in each layer and step."""
     model = network((17, 31, 31, 3), dtype, input_dropout=0.2, dropout=0.5)
     case = Case(model, normal((EXAMPLES, 17), dtype), labels(3), optimizer=Adam(0.001))
-    assert_agreement(case)
-    native = case.program("native")
-    found = {native.gradients(case.x, case.t, step)[0] for step in (None, 0, 1, 2**40)}
+    assert_agreement(case, engine)
+    program = case.program(engine)
+    found = {program.gradients(case.x, case.t, step)[0] for step in (None, 0, 1, 2**40)}
     assert len(found) == 4
 
 
 # Whole models
 
 
+WHOLE = [
+    (engine, sizes, batch)
+    for engine in OTHERS
+    for k, (sizes, batch) in enumerate(product(MODELS, BATCHES))
+    # Where the products are not our own, one in seven will do.
+    if engine == "native" or k % 7 == 0
+]
+
+
 @both_dtypes
-@pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("sizes", MODELS, ids=str)
-def test_whole_models(sizes: tuple[int, int, int], batch: int, dtype: Any) -> None:
+@pytest.mark.parametrize(("engine", "sizes", "batch"), WHOLE, indirect=["engine"], ids=str)
+def test_whole_models(sizes: tuple[int, int, int], batch: int, dtype: Any, engine: str) -> None:
     """Sizes that fill no vector, batches down to one example and up to more than there are."""
     activation = ACTIVATIONS[sum(sizes) % 3]
     classes = max(2, sizes[-1])
@@ -349,10 +409,11 @@ def test_whole_models(sizes: tuple[int, int, int], batch: int, dtype: Any) -> No
         optimizer=SGD(0.05),
         batch=batch,
     )
-    assert_agreement(case)
+    assert_agreement(case, engine)
 
 
 @both_dtypes
+@pytest.mark.usefixtures("native")
 def test_layers_of_every_width(dtype: Any) -> None:
     """A product is made of tiles; here are all widths, depths and heights of the first few. One
     row has tiles of its own."""
@@ -368,12 +429,12 @@ def test_layers_of_every_width(dtype: Any) -> None:
 
 
 @both_dtypes
-def test_more_examples_than_go_through_at_once(dtype: Any) -> None:
+def test_more_examples_than_go_through_at_once(dtype: Any, engine: str) -> None:
     count = EVALUATION_BATCH + 7
     case = Case(network((6, 9, 3), dtype), normal((count, 6), dtype), labels(3, count))
-    numpy, native = case.program("numpy"), case.program("native")
-    assert_close(case.observe(native), case.observe(numpy), case.bound())
-    assert native.evaluate(case.x, case.t).accuracy == numpy.evaluate(case.x, case.t).accuracy
+    numpy, other = case.program("numpy"), case.program(engine)
+    assert_close(case.observe(other), case.observe(numpy), case.bound())
+    assert other.evaluate(case.x, case.t).accuracy == numpy.evaluate(case.x, case.t).accuracy
 
 
 # Threads
@@ -387,6 +448,7 @@ def large(dtype: Any, optimizer: Optimizer, clip: Clipping | None = None) -> Cas
 
 
 @both_dtypes
+@pytest.mark.usefixtures("native")
 @pytest.mark.parametrize("clip", [None, ClipByGlobalNorm(0.1)], ids=str)
 def test_the_number_of_threads_changes_no_bit(clip: Clipping | None, dtype: Any) -> None:
     case = large(dtype, Adam(0.001), clip)
@@ -403,6 +465,7 @@ def test_the_number_of_threads_changes_no_bit(clip: Clipping | None, dtype: Any)
             np.testing.assert_array_equal(a, one[name], err_msg=f"{name}, {threads} threads")
 
 
+@pytest.mark.usefixtures("native")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads in /proc")
 def test_large_products_are_shared_and_small_ones_are_not() -> None:
     """Or else the test above would compare one thread with one thread."""
@@ -420,6 +483,8 @@ def test_large_products_are_shared_and_small_ones_are_not() -> None:
 
 
 @both_dtypes
-def test_a_large_model_agrees(dtype: Any) -> None:
-    """With several threads, in products of many tiles."""
-    assert_agreement(large(dtype, SGD(0.1)), steps=6)
+def test_a_large_model_agrees(dtype: Any, engine: str) -> None:
+    """In C++ with several threads, in products of many tiles."""
+    assert_agreement(
+        large(dtype, SGD(0.1)), engine, steps=6, threads=1 if engine == "torch" else None
+    )

@@ -13,8 +13,11 @@ import typer
 
 import byhand
 from byhand.cli import (
+    bench,
     check,
     data,
+    export,
+    napkin,
     parity,
     predict,
     recipes,
@@ -22,6 +25,7 @@ from byhand.cli import (
     resume,
     runs,
     show,
+    sweep,
     tour,
     train,
 )
@@ -65,9 +69,13 @@ app.command()(runs.runs)
 app.command()(show.show)
 app.command()(predict.predict)
 app.command()(reproduce.reproduce)
+app.command()(sweep.sweep)
+app.command()(export.export)
 app.command()(parity.parity)
 app.command()(check.check)
 app.add_typer(data.app, name="data")
+app.add_typer(bench.app, name="bench")
+app.add_typer(napkin.app, name="napkin")
 
 
 def main() -> None:

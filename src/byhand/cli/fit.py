@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,19 +18,36 @@ if TYPE_CHECKING:
 
 
 def fit(
-    recipe: Recipe, name: str | None = None, *, tensorboard: bool = False, as_json: bool = False
+    recipe: Recipe,
+    name: str | None = None,
+    *,
+    workers: int = 1,
+    address: str | None = None,
+    tensorboard: bool = False,
+    as_json: bool = False,
 ) -> Run:
-    """Train a recipe into a new run."""
+    """Train a recipe into a new run, with so many workers, of a Ray cluster where they are many."""
     from byhand.training import Run, trainer_for
 
     # The trainer first: where the data and the model do not fit there is to be no run folder.
     trainer = trainer_for(recipe, listeners=listeners(as_json, tensorboard))
-    trainer.run = run = Run.create(recipe, name)
-    say(f"{recipe.title}\nrun folder {run.folder}", as_json)
-    with run.locked():
-        result = trainer.fit()
+    with _workers(trainer, recipe, workers, address):
+        trainer.run = run = Run.create(recipe, name)
+        say(f"{recipe.title}\nrun folder {run.folder}", as_json)
+        with run.locked():
+            result = trainer.fit()
     leave_if_stopped(run, trainer, result, as_json)
     return run
+
+
+def _workers(
+    trainer: Trainer, recipe: Recipe, count: int, address: str | None
+) -> AbstractContextManager[None]:
+    if count == 1:
+        return nullcontext()
+    from byhand.training.data_parallel import data_parallel
+
+    return data_parallel(trainer, recipe, count, address)
 
 
 def listeners(as_json: bool, tensorboard: bool) -> tuple[Listener, ...]:

@@ -62,12 +62,28 @@ RecipeName = Annotated[str, recipe_argument("RECIPE")]
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="What runs the model: numpy or native.",
+        help="What runs the model: numpy, native or torch.",
         callback=_known_engine,
         autocompletion=engine_names,
     ),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of a Ray cluster: HOST:PORT, or auto to find it; else this machine."),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="At most; otherwise one per core.")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="Of engine torch: auto, cpu, cuda or mps.",
+        autocompletion=lambda incomplete: _matching(("auto", "cpu", "cuda", "mps"), incomplete),
+    ),
+]
+Compile = Annotated[
+    bool | None,
+    typer.Option("--compile", help="Of engine torch: compile the training pass."),
+]
+Amp = Annotated[bool | None, typer.Option("--amp", help="Of engine torch: products in bfloat16.")]
 
 
 def _matching(names: Iterable[str], start: str) -> list[str]:

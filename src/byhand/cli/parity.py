@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 LEGEND = """\
 error is ‖a − b‖ / ‖b‖, where b is NumPy's; the first 25 steps are begun by both with NumPy's
 numbers. In float64 the largest element counts, and the worst of those steps; in float32 the root of
-the sum of squares, and the median step. With ReLU float32 is compared step by step only: a rounding
-beside its kink sends two right runs apart."""
+the sum of squares, and the median step. With ReLU or max pooling float32 is compared step by step
+only: a rounding beside a kink sends two right runs apart."""
 
 
 def parity(
@@ -52,7 +52,8 @@ def parity(
     if wrong:
         raise ByhandError(_disagreement(wrong, f"{steps} steps"))
     if not as_json:
-        print(f"{' and '.join(['numpy', *dict.fromkeys(row.engine for row in rows)])} agree")
+        *others, last = dict.fromkeys(row.engine for row in rows)
+        print(f"{', '.join(['numpy', *others])} and {last} agree")
 
 
 def _disagreement(wrong: list[Row], in_a_row: str) -> str:

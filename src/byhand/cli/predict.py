@@ -57,10 +57,8 @@ def predict(
 
 def _prepare(path: Path, dataset: Dataset) -> tuple[NDArray[Any], list[str]]:
     """The picture as the network was trained on, and what was done to it."""
-    from byhand.data import prepare_digit, prepare_image
+    from byhand.data import prepare
 
-    if dataset.name == "mnist":
-        return prepare_digit(path)
     shape = dataset.input_shape
     if len(shape) != 3 or not dataset.classes:
         raise InputError(
@@ -68,7 +66,7 @@ def _prepare(path: Path, dataset: Dataset) -> tuple[NDArray[Any], list[str]]:
             f"{dataset.name}, whose examples have shape {shape} and "
             f"{len(dataset.classes) or 'no'} classes"
         )
-    return prepare_image(path, (shape[0], shape[1], shape[2]))
+    return prepare(path, dataset)
 
 
 def _ranked(outputs: NDArray[Any], classes: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.options import Engine, RunName, Threads
+from byhand.cli.options import Amp, Compile, Device, Engine, RunName, Threads
 from byhand.errors import ByhandError
 
 
@@ -14,6 +14,9 @@ def resume(
     run: RunName,
     engine: Engine = None,
     threads: Threads = None,
+    device: Device = None,
+    compile: Compile = None,
+    amp: Amp = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Go on with a run that was stopped or killed, on its own engine or on another."""
@@ -31,7 +34,8 @@ def resume(
     else:
         with found.locked():
             told = listeners(as_json, (found.folder / "tensorboard").is_dir())
-            trainer = trainer_for(recipe_of(found, engine, threads), found, told)
+            options = {"threads": threads, "device": device, "compile": compile, "amp": amp}
+            trainer = trainer_for(recipe_of(found, engine, **options), found, told)
             trainer.resume()
             steps = f"step {trainer.position.step} of {trainer.total_steps}"
             say(f"run {found.name} goes on from {steps}", as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,18 @@ def show(
         list[str] | None,
         typer.Option("--view", metavar="NAME", help="Draw this figure only; may be repeated."),
     ] = None,
+    example: Annotated[
+        int | None, typer.Option(metavar="N", help="Look at this example of the test set.")
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Look at this picture instead.")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Look at this layer, such as hidden1.")
+    ] = None,
+    unit: Annotated[
+        int | None, typer.Option(metavar="K", help="Look at this unit of the layer.")
+    ] = None,
     engine: Engine = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -28,8 +41,10 @@ def show(
     said = outcome(found) | {"published": published(found)}
     if not as_json:
         print_facts(facts(said))
-    paths = views.show(found, names, engine=engine)
+    focus = views.Focus(example, image, layer, unit)
+    notes: list[str] = []
+    paths = views.show(found, names, engine=engine, focus=focus, tell=notes.append)
     if as_json:
-        print_json({**said, "figures": [str(path) for path in paths]})
+        print_json({**said, "figures": [str(path) for path in paths], "notes": notes})
     else:
-        print_facts([("figure", str(path)) for path in paths])
+        print_facts([("figure", str(path)) for path in paths] + [("note", n) for n in notes])

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from byhand.cli.options import Engine, RecipeName, Threads
+from byhand.cli.options import Address, Amp, Compile, Device, Engine, RecipeName, Threads
+from byhand.errors import InputError
 
 
 def train(
     recipe: RecipeName,
     engine: Engine = None,
     threads: Threads = None,
+    device: Device = None,
+    compile: Compile = None,
+    amp: Amp = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     changes: Annotated[
@@ -23,6 +27,10 @@ def train(
             help="Change any key, as optimizer.learning_rate=0.5; may be repeated.",
         ),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share every batch; more than one need Ray.")
+    ] = 1,
+    address: Address = None,
     name: Annotated[
         str | None, typer.Option(help="Of the run; otherwise the recipe's, with a number.")
     ] = None,
@@ -38,8 +46,15 @@ def train(
     from byhand.cli.fit import fit, show_end
     from byhand.training import find_recipe
 
+    if address is not None and workers == 1:
+        raise InputError("--address is where the workers are: give --workers, two or more")
     flags = {"engine": engine, "threads": threads, "epochs": epochs, "seed": seed}
-    given = [f"training.{key}={value}" for key, value in flags.items() if value is not None]
+    flags |= {"device": device, "compile": compile, "amp": amp}
+    given = [
+        f"training.{key}={str(value).lower()}" for key, value in flags.items() if value is not None
+    ]
     found = find_recipe(recipe, [*(changes or ()), *given])
-    run = fit(found, name, tensorboard=tensorboard, as_json=as_json)
+    run = fit(
+        found, name, workers=workers, address=address, tensorboard=tensorboard, as_json=as_json
+    )
     show_end(run, as_json)

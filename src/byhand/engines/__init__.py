@@ -13,19 +13,23 @@ from byhand.losses import Loss
 from byhand.optimizers import Optimizer
 from byhand.regularizers import Regularizer
 
-ENGINES = ("numpy", "native")
+ENGINES = ("numpy", "native", "torch")
 
 __all__ = ["ENGINES", "Description", "Evaluation", "Program", "answers", "available", "compile"]
 
 
 def available(engine: str) -> str | None:
     """None where the engine can run here, else one line that says why not and what to do."""
-    if engine != "native":
-        return None
-    try:
-        importlib.import_module("byhand.engines._native")
-    except ImportError as error:
-        return _why_not_native(error)
+    if engine == "native":
+        try:
+            importlib.import_module("byhand.engines._native")
+        except ImportError as error:
+            return _why_not_native(error)
+    if engine == "torch":
+        try:
+            importlib.import_module("torch")
+        except (ImportError, OSError) as error:  # OSError: one of its libraries cannot be loaded
+            return _why_not_torch(error)
     return None
 
 
@@ -42,6 +46,14 @@ def _why_not_native(error: ImportError) -> str:
     )
 
 
+def _why_not_torch(error: ImportError | OSError) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            "the torch engine needs PyTorch: pip install 'byhand[torch]'; engine numpy runs without"
+        )
+    return f"PyTorch cannot be loaded: {error}; install it again, or use engine numpy"
+
+
 def compile(
     model: Sequential,
     loss: Loss,
@@ -53,6 +65,9 @@ def compile(
     seed: int = 0,
     engine: str = "numpy",
     threads: int | None = None,
+    device: str = "auto",
+    compile: bool = False,
+    amp: bool = False,
 ) -> Program:
     """A program that trains and runs the model; it works on a copy of the model's parameters.
 
@@ -60,13 +75,21 @@ def compile(
                 by it
     seed        of the dropout masks
     threads     at most so many, and no more than help; by default as many as there are processors
-    Raises      InputError for an unknown engine, for one that cannot run here, and for a
-                regularizer without `examples`
+    device      of engine torch: auto, cpu, cuda or mps
+    compile     whether torch.compile makes one program of engine torch's training pass
+    amp         whether engine torch computes products in bfloat16 (automatic mixed precision)
+    Raises      InputError for an unknown engine, for one that cannot run here or has not got what
+                it is asked for, and for a regularizer without `examples`
     """
     if engine not in ENGINES:
         raise InputError(f"engine is one of {', '.join(ENGINES)}; found {engine!r}")
     if threads is not None and threads < 1:
         raise InputError(f"threads is at least 1, found {threads}")
+    if engine != "torch" and (device != "auto" or compile or amp):
+        raise InputError(
+            f"only engine torch takes device, compile and amp, the engine is {engine}; "
+            f"choose torch, or leave them out"
+        )
     if reason := available(engine):
         raise InputError(reason)
     if examples is not None and examples < 1:
@@ -83,6 +106,10 @@ def compile(
         from byhand.engines.native import NativeProgram
 
         return NativeProgram(description, threads)
+    if engine == "torch":
+        from byhand.engines.torch import TorchProgram
+
+        return TorchProgram(description, threads, device, compile, amp)
     from byhand.engines.numpy import NumPyProgram
 
     return NumPyProgram(description, threads)

@@ -19,7 +19,7 @@ class Program64:
     def __init__(
         self,
         layers: list[tuple[str, dict[str, float]]],
-        inputs: int,
+        example: tuple[int, ...],
         loss: str,
         optimizer: tuple[str, dict[str, float]],
         regularizer: tuple[str, float],

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -74,7 +73,8 @@ class NativeProgram:
         self.dtype = next(iter(model.parameters.values())).dtype
         self._threads = min(threads or _processors(), MOST_THREADS)
         self._shapes = {name: value.shape for name, value in model.parameters.items()}
-        self._state = description.optimizer.initial_state(model.parameters)
+        self._trained = frozenset(model.trained)
+        self._state = description.optimizer.initial_state(model.trained)
         self._symbols = description.optimizer.state_names
         self._core: Any = None
         self._example: Shape | None = None
@@ -100,7 +100,10 @@ class NativeProgram:
             return {name: value.copy() for name, value in self._state.items()}
         state: dict[str, Array] = {}
         for s, symbol in enumerate(self._symbols):
-            values = self._pull(lambda k, s=s: self._core.get(k, s))  # type: ignore[misc]
+            values = self._pull(
+                lambda k, s=s: self._core.get(k, s),  # type: ignore[misc]
+                self._trained,
+            )
             state |= {f"{symbol}.{name}": value for name, value in values.items()}
         return {name: state[name] for name in self._state}
 
@@ -132,6 +135,7 @@ class NativeProgram:
         _check_order(order, min(len(inputs), len(targets)))
         last_batch = order[(len(learning_rates) - 1) * batch_size :][:batch_size]
         self._check_targets(targets[last_batch], len(last_batch))
+        self._check_statistics(len(last_batch))
         if are_labels(targets):
             chosen = targets[order]
             self._check_targets(np.array([chosen.min(), chosen.max()]), 2)
@@ -152,13 +156,15 @@ class NativeProgram:
     ) -> tuple[float, dict[str, Array]]:
         core = self._core_for(inputs)
         self._check_targets(targets, len(inputs))
+        if step is not None:
+            self._check_statistics(len(inputs))
         x, t = self._converted(inputs, targets)
         objective: float = core.gradients(x, t, step)
-        found = self._pull(core.gradient)
+        found = self._pull(core.gradient, self._trained)
         # From the last layer to the first, as the chain rule goes.
         layers = reversed(self.description.model.layers)
         names = [f"{layer.name}.{symbol}" for layer in layers for symbol in layer.parameter_names]
-        return objective, {name: found[name] for name in names}
+        return objective, {name: found[name] for name in names if name in found}
 
     @one_at_a_time
     def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
@@ -193,6 +199,14 @@ class NativeProgram:
         with np.errstate(all="ignore"):
             d.loss.forward(y, d.loss.encode(targets, y.shape[-1], self.dtype))
 
+    def _check_statistics(self, examples: int) -> None:
+        """Refuse a training batch in which some feature has a single value and so no variance, as
+        the layer itself does, which is asked about made-up inputs."""
+        model = self.description.model
+        if examples == 1 and any(layer.statistics for layer in model.layers):
+            with np.errstate(all="ignore"):
+                model.forward(np.zeros((1, *(self._example or ())), self.dtype), masks={})
+
     def _converted(
         self, inputs: Array, targets: Array
     ) -> tuple[Array, tuple[NDArray[np.int64] | None, Array | None]]:
@@ -226,7 +240,7 @@ class NativeProgram:
                 (type(layer).__name__, {**layer.sizes, **layer.settings, "place": place})
                 for place, layer in enumerate(d.model.layers)
             ],
-            inputs=math.prod(example),
+            example=example,
             loss=type(d.loss).__name__,
             optimizer=(type(d.optimizer).__name__, asdict(d.optimizer)),
             regularizer=(
@@ -253,13 +267,17 @@ class NativeProgram:
         if self._core is None:
             return
         for k, name in enumerate(self._shapes):
-            for s, symbol in enumerate(self._symbols):
+            for s, symbol in enumerate(self._symbols if name in self._trained else ()):
                 self._core.set(k, s, np.ascontiguousarray(self._state[f"{symbol}.{name}"]))
 
-    def _pull(self, get: Callable[[int], Array]) -> dict[str, Array]:
-        """An array for each parameter, by its name and in its shape."""
+    def _pull(
+        self, get: Callable[[int], Array], names: Container[str] | None = None
+    ) -> dict[str, Array]:
+        """An array for each parameter, or for these of them, by its name and in its shape."""
         return {
-            name: get(k).reshape(shape) for k, (name, shape) in enumerate(self._shapes.items())
+            name: get(k).reshape(shape)
+            for k, (name, shape) in enumerate(self._shapes.items())
+            if names is None or name in names
         }
 
 

@@ -22,6 +22,7 @@ float32     1e-5 for a step: the gradients of a network with two hidden layers c
             n · 1e-5 for n steps, since each starts where the last one ended and adds its own; never
             more than 1e-3, beyond which nobody would call two runs the same. With ReLU n steps are
             not compared: after such an input the two runs go apart for good, and both are right.
+            Nor with max pooling, where two pixels can be that close.
 
 Training that is itself unstable, as with far too large a learning rate, magnifies roundings step by
 step until no two engines agree on n steps in a row; then a step by itself still tells.
@@ -42,7 +43,7 @@ from numpy.typing import NDArray
 
 from byhand import engines
 from byhand.engines.program import Array, Description, Program
-from byhand.layers import ReLU
+from byhand.layers import MaxPool2D, ReLU
 from byhand.randomness import batch_order
 
 REFERENCE = "numpy"
@@ -127,7 +128,7 @@ def compare(
     inputs = inputs.astype(dtype, copy=False)
     task = _Task(description, inputs, targets, batch_size, learning_rates)
     alone = replace(task, learning_rates=learning_rates[:ALONE])
-    kinks = any(isinstance(layer, ReLU) for layer in description.model.layers)
+    kinks = any(isinstance(layer, ReLU | MaxPool2D) for layer in description.model.layers)
     rows = []
     for engine in names:
         pair = f"{engine} and {REFERENCE} in {dtype}"

@@ -70,6 +70,7 @@ class TrainingTable(Table):
     engine      one of `engines.ENGINES`
     threads     at most this many; None: one per core, where the work is large
     device, compile, amp    see `engines.compile`; for engine torch
+    keep_epochs     whether the run keeps the parameters of the start and of every epoch
     """
 
     epochs: Positive
@@ -83,6 +84,7 @@ class TrainingTable(Table):
     amp: bool = False
     monitor: Literal["validation", "test"] = "validation"
     patience: Positive | None = None
+    keep_epochs: bool = False
 
     @model_validator(mode="after")
     def _options_of_torch(self) -> TrainingTable:

@@ -3,10 +3,11 @@
 runs/NAME/
   config.toml               the recipe with all overrides applied, the seed among them
   environment.json          versions, machine, git state, command
-  metrics.jsonl             one row per observed step and per epoch, only ever appended to
+  metrics.jsonl             rows of observed steps and of epochs, only ever appended to
   checkpoint.safetensors    where training stands: parameters, optimizer state, position
   model.safetensors         the parameters after the last step
   best.safetensors          the parameters after the epoch with the best score
+  epochs/0007.safetensors   the parameters after epoch 7, 0 the start, where the recipe keeps them
   figures/                  what `byhand show` draws
 """
 
@@ -46,6 +47,21 @@ def best_row(epochs: Sequence[Row], monitor: str) -> Row | None:
     return max(epochs, key=lambda row: score(row, monitor), default=None)
 
 
+def numbered_folder(root: Path, base: str) -> Path:
+    """Make a new folder, called `base` or, where that is taken, base-2, base-3, …"""
+    # Making the folder is what takes the name: another process may be looking for one as well.
+    root.mkdir(parents=True, exist_ok=True)
+    folder, count = root / base, 1
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            count += 1
+            folder = root / f"{base}-{count}"
+        else:
+            return folder
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder, by its path."""
@@ -61,7 +77,7 @@ class Run:
         if name is not None and (name in ("", "..") or name != Path(name).name):
             raise InputError(f"a run's name is one folder name such as first-try; found {name!r}")
         root.mkdir(parents=True, exist_ok=True)
-        run = cls._named(root / name) if name else cls._numbered(root, recipe.name)
+        run = cls._named(root / name) if name else cls(numbered_folder(root, recipe.name))
         write_text(run.folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
         # The config comes last: a folder that has one is a complete run folder.
         write_text(run.folder / "config.toml", recipe.to_toml())
@@ -77,19 +93,6 @@ class Run:
                 f"or continue it with byhand resume {folder.name}"
             ) from None
         return cls(folder)
-
-    @classmethod
-    def _numbered(cls, root: Path, base: str) -> Run:
-        # Making the folder is what takes the name: another process may be looking for one as well.
-        folder, count = root / base, 1
-        while True:
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                count += 1
-                folder = root / f"{base}-{count}"
-            else:
-                return cls(folder)
 
     @classmethod
     def open(cls, name: str, root: Path = ROOT) -> Run:
@@ -182,7 +185,8 @@ class Run:
         return rows
 
     def rows(self, kind: str) -> list[Row]:
-        """The rows of one kind: step, epoch, warning, resumed, stopped, failed, finished."""
+        """The rows of one kind: step, epoch, histograms, warning, resumed, stopped, failed,
+        finished."""
         return [row for row in self.metrics() if row["kind"] == kind]
 
     def best_epoch(self) -> Row | None:
@@ -208,3 +212,16 @@ class Run:
     ) -> None:
         path = self.folder / f"{which}.safetensors"
         write_tensors(path, parameters, {"run": self.name, "epoch": str(epoch)})
+
+    def keep_parameters(self, parameters: Mapping[str, NDArray[Any]], epoch: int) -> None:
+        """Keep the parameters after an epoch, 0 the start, beside those of the others."""
+        path = self.folder / "epochs" / f"{epoch:04d}.safetensors"
+        write_tensors(path, parameters, {"run": self.name, "epoch": str(epoch)})
+
+    def kept_parameters(self) -> dict[int, dict[str, NDArray[Any]]]:
+        """By epoch, 0 the start, what `training.keep_epochs` kept; none without it.
+
+        Raises      DamagedFileError
+        """
+        paths = sorted((self.folder / "epochs").glob("*.safetensors"))
+        return {int(path.stem): read_tensors(path)[0] for path in paths}

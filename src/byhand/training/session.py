@@ -96,6 +96,7 @@ def trainer_for(
         monitor=training.monitor,
         patience=training.patience,
         run=run,
+        keep_epochs=training.keep_epochs,
         listeners=listeners,
     )
 

@@ -18,6 +18,7 @@ from byhand.randomness import batch_order
 from byhand.schedules import Constant, Plan, Schedule
 from byhand.training import checkpoint
 from byhand.training.checkpoint import Position
+from byhand.training.histograms import histograms
 from byhand.training.observation import (
     PROBE,
     accuracy,
@@ -71,6 +72,7 @@ class Trainer:
                             best epoch, early stopping and HalveOnPlateau
     patience                stop when the best score is this many epochs old; None: never
     run                     where everything is recorded; None: nowhere
+    keep_epochs             whether the run keeps the parameters of the start and of every epoch
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Trainer:
         monitor: str = "validation",
         patience: int | None = None,
         run: Run | None = None,
+        keep_epochs: bool = False,
         listeners: tuple[Listener, ...] = (),
     ) -> None:
         if epochs < 1 or batch_size < 1:
@@ -102,6 +105,7 @@ class Trainer:
         self.monitor = monitor
         self.patience = patience
         self.run = run
+        self.keep_epochs = keep_epochs
         self.listeners = listeners
         self.position = Position()
         self.history: list[Row] = []
@@ -157,6 +161,8 @@ class Trainer:
     def _fit(self, stop: StopRequest, until: int | None) -> Result:
         saved = time.monotonic()
         pace = 1
+        if self.position.step == 0:
+            self._keep(0)
         while not self._done():
             began = time.perf_counter()
             steps = self.advance(pace)
@@ -284,7 +290,18 @@ class Trainer:
             self.run.save_parameters("best", self.program.parameters(), epoch)
         self._record(row)
         self._warn(self._watch.epoch(row))
+        self._keep(epoch)
         self._save()
+
+    def _keep(self, epoch: int) -> None:
+        """Record what the network is like after this epoch, or at the start, which is epoch 0."""
+        if self.run is None or (epoch == 0 and self.run.rows("histograms")):
+            return  # a run that is resumed at its first step has recorded its start
+        found = histograms(self.program, self._train.first(PROBE).inputs)
+        step = self.position.step
+        self.run.append({"kind": "histograms", "epoch": epoch, "step": step, **found})
+        if self.keep_epochs:
+            self.run.keep_parameters(self.program.parameters(), epoch)
 
     def _save(self) -> None:
         if self.run is None:

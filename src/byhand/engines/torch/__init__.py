@@ -1,0 +1,12 @@
+"""The model in PyTorch: the same equations, the same parameters, and derivatives by autograd.
+
+layers.py       a line for each layer
+losses.py       a line for each loss and regularizer
+optimizers.py   each rule by PyTorch's own optimizer, with our names for its state; clipping
+device.py       where it runs
+program.py      all of it together, as engines/program.py promises
+"""
+
+from byhand.engines.torch.program import TorchProgram
+
+__all__ = ["TorchProgram"]
