@@ -88,6 +88,7 @@ def test_what_cannot_be_is_one_line(byhand: Any, arguments: Any, message: str) -
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_figures(byhand: Any, folder: Path) -> None:
     for arguments in (
         ("infer", "GPT-2", "--gpu", "L4"),

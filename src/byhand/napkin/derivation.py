@@ -73,10 +73,14 @@ class Derivation:
     @property
     def sensitivities(self) -> list[tuple[Quantity, float]]:
         """What the main result depends on: per cent of it for one per cent of each input."""
-        main = self[self.main] if self.main else self.results[0]
+        main = self._main
         leaves = [each for each in ancestors([main]) if is_leaf(each) and each is not main]
         found = [(leaf, sensitivity(main, leaf)) for leaf in leaves]
         return sorted((pair for pair in found if abs(pair[1]) > 5e-4), key=lambda x: -abs(x[1]))
+
+    @property
+    def _main(self) -> Quantity:
+        return self[self.main] if self.main else self.results[0]
 
     def lines(self) -> list[str]:
         """One line for each quantity: symbol = formula = numbers = result [kind]."""
@@ -142,12 +146,13 @@ class Derivation:
         return [step for step in self.steps if not is_leaf(step)]
 
     def _ending(self) -> list[str]:
-        said = [f"{name}: {text}" for name, text in self.words]
+        main = self._main
+        said = [f"{main.meaning}: {_result(main)}  [{main.kind}]"]
+        said += [f"{name}: {text}" for name, text in self.words]
         said += [f"what limits: {self.binding}"] if self.binding else []
         moving = ", ".join(f"{leaf.symbol} {x:+.2f} %" for leaf, x in self.sensitivities[:4])
         if moving:
-            main = self.main or self.results[0].name
-            said.append(f"one per cent more of an input changes {main} by: {moving}")
+            said.append(f"one per cent more of an input changes {main.name} by: {moving}")
         return said + [f"note: {note}" for note in self.notes]
 
 

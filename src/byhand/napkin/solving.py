@@ -190,5 +190,6 @@ def _answer(derivation: Derivation, answer: Quantity, note: str) -> Derivation:
         derivation,
         title=f"{derivation.title}: {answer.meaning}",
         results=(answer, *derivation.results),
+        main=answer.name,
         notes=(*derivation.notes, note),
     )
