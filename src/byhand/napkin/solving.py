@@ -175,13 +175,16 @@ def _quantization(model: Model, setting: Setting, device: Device) -> Derivation:
                 title=f"{model.name}: finest quantisation in {device.name}",
                 words=(("quantization", said),),
             )
-    raise _nothing_fits(model, device, derivation["peak_bytes"])
+    raise _nothing_fits(model, device, derivation["peak_bytes"], f"even as {name}, ", "")
 
 
-def _nothing_fits(model: Model, device: Device, peak: Quantity) -> InputError:
+def _nothing_fits(
+    model: Model, device: Device, peak: Quantity, even: str = "", advice: str = "quantise it or "
+) -> InputError:
+    needed, there = (float(value) / 2**30 for value in (peak.value, device.memory.value))
     return InputError(
-        f"{model.name} does not fit into {device.name}: it takes {float(peak.value) / 2**30:.2f} "
-        f"GiB of {float(device.memory.value) / 2**30:.2f} GiB; quantise it or use more --devices"
+        f"{model.name} does not fit into {device.name}: {even}it takes {needed:.2f} GiB of "
+        f"{there:.2f} GiB; {advice}use more --devices"
     )
 
 
