@@ -41,7 +41,9 @@ tour: $(BASE)
 	@$(BIN)/byhand tour
 
 test: $(TEST)
-	$(BIN)/byhand data get mnist
+	@set -e; for name in mnist chelsea.png coffee.png efficientnet-lite0.pth; do \
+	  $(BIN)/byhand data get "$$name"; \
+	done
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov
 

@@ -12,9 +12,11 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from byhand import data
+from byhand import SGD, SoftmaxCrossEntropy, data, engines
 from byhand.data import Split
 from byhand.engines import Program
+from byhand.initializers import He
+from byhand.models import cnn
 from byhand.randomness import batch_order
 from byhand.views.style import STYLE
 
@@ -47,6 +49,16 @@ def learn(
         rest = order[step * batch_size :]
         program.train(split.inputs, split.targets, rest, batch_size, step, rates)
         yield step + every
+
+
+def convolutional(steps: int) -> Program:
+    """A small convolutional network, filters of 5 x 5, after so many steps on 10,000 digits."""
+    train, _ = digits(10_000)
+    model = cnn([12, 24], [60], 10, weights=He()).initialize(0, np.float32)
+    program = engines.compile(model, SoftmaxCrossEntropy(), SGD(0.1))
+    if steps:
+        *_, _ = learn(program, train, 20, 0, steps, steps)
+    return program
 
 
 def publish(name: str, draw: Callable[[], Figure], lines: Sequence[str], folder: Path) -> None:

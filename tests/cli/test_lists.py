@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from byhand.data import files
 
 
 def test_recipes(byhand: Any) -> None:
@@ -61,6 +65,9 @@ def test_data_list(byhand: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [line.split()[:4] for line in lines[1:]] == [
         ["mnist", "no", "55", "MB"],
         ["fashion-mnist", "no", "55", "MB"],
+        ["chelsea.png", "no", "0.2", "MB"],
+        ["coffee.png", "no", "0.5", "MB"],
+        ["efficientnet-lite0.pth", "no", "18.8", "MB"],
     ]
     assert "commonly stated as CC BY-SA 3.0" in lines[1]
     (folder / "cache").mkdir()
@@ -69,16 +76,31 @@ def test_data_list(byhand: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [(entry["name"], entry["cached"]) for entry in found] == [
         ("mnist", True),
         ("fashion-mnist", False),
+        ("chelsea.png", False),
+        ("coffee.png", False),
+        ("efficientnet-lite0.pth", False),
     ]
 
 
 def test_data_get_of_an_unknown_set(byhand: Any) -> None:
     result = byhand("data", "get", "mnst")
     assert result.exit_code == 2
-    assert result.stderr == (
-        'error: no data set is called "mnst": expected one of mnist, fashion-mnist; '
-        'did you mean "mnist"?\n'
-    )
+    assert result.stderr == "error: no data is called 'mnst'; did you mean mnist?\n"
+
+
+def test_data_get_of_a_file(byhand: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in the cache and not damaged is not fetched again."""
+    monkeypatch.setenv("BYHAND_CACHE", str(folder / "cache"))
+    content = b"a small picture"
+    known = replace(files.FILES["chelsea.png"], sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(files.FILES, "chelsea.png", known)
+    path = folder / "cache/files/chelsea.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    result = byhand("data", "get", "chelsea.png")
+    assert result.stdout.split() == ["checked", "as", "published", "cache", str(path)]
+    found = json.loads(byhand("data", "get", "chelsea.png", "--json").stdout)
+    assert found == {"name": "chelsea.png", "path": str(path)}
 
 
 def test_data_get_says_what_it_tries(

@@ -20,7 +20,7 @@ loss = "{loss}"
 {data}
 
 [model]
-sizes = {sizes}
+{model}
 
 [optimizer]
 name = "sgd"
@@ -45,9 +45,9 @@ def noisy_shapes() -> tuple[np.ndarray, np.ndarray]:
     return images.astype(np.float32), labels
 
 
-def trained(root: Path, name: str, data: str, sizes: str, loss: str) -> Run:
+def trained(root: Path, name: str, data: str, model: str, loss: str) -> Run:
     path = root / f"{name}.toml"
-    path.write_text(RECIPE.format(loss=loss, data=data, sizes=sizes), "utf-8")
+    path.write_text(RECIPE.format(loss=loss, data=data, model=model), "utf-8")
     run = Run.create(read_recipe(path), name, root / "runs")
     trainer_for(run.recipe, run).fit()
     return run
@@ -72,8 +72,34 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(root: Path) -> Run:
     """Images of three classes."""
     return trained(
-        root, "shapes", f'table = "{root}/shapes.npz"', "[25, 7, 3]", "softmax_cross_entropy"
+        root,
+        "shapes",
+        f'table = "{root}/shapes.npz"',
+        "sizes = [25, 7, 3]",
+        "softmax_cross_entropy",
     )
+
+
+CNN = """
+kind = "cnn"
+image = [1, 5, 5]
+channels = [4]
+kernel = 2
+hidden = [6]
+outputs = 3
+"""
+
+
+@pytest.fixture(scope="session")
+def cnn_run(root: Path) -> Run:
+    """The same images, read by a convolutional network."""
+    data = f'table = "{root}/shapes.npz"'
+    return trained(root, "convolutional", data, CNN, "softmax_cross_entropy")
+
+
+@pytest.fixture(scope="session")
+def cnn(cnn_run: Run) -> Subject:
+    return Subject(cnn_run)
 
 
 @pytest.fixture(scope="session")
@@ -90,20 +116,20 @@ def dataset(run: Run) -> Dataset:
 def numbers(root: Path) -> Run:
     """Plain numbers, two classes and a single output."""
     data = f'table = "{root}/numbers.npz"'
-    return trained(root, "numbers", data, "[25, 1]", "binary_cross_entropy_with_logits")
+    return trained(root, "numbers", data, "sizes = [25, 1]", "binary_cross_entropy_with_logits")
 
 
 @pytest.fixture(scope="session")
 def values(root: Path) -> Run:
     """Images with a value to predict."""
-    return trained(root, "values", f'table = "{root}/values.npz"', "[25, 1]", "quadratic")
+    return trained(root, "values", f'table = "{root}/values.npz"', "sizes = [25, 1]", "quadratic")
 
 
 @pytest.fixture(scope="session")
 def easy(root: Path) -> Run:
     """Images that are all answered right."""
     data = f'table = "{root}/easy.npz"'
-    return trained(root, "easy", data, "[2, 2]", "softmax_cross_entropy")
+    return trained(root, "easy", data, "sizes = [2, 2]", "softmax_cross_entropy")
 
 
 @pytest.fixture

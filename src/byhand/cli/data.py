@@ -1,4 +1,4 @@
-"""byhand data: the data sets byhand knows by name."""
+"""byhand data: the data sets and files byhand knows by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from byhand.cli.say import print_facts, print_json, print_table
+from byhand.errors import InputError, nearest
 
-app = typer.Typer(rich_markup_mode=None, help="List or fetch the data sets byhand knows by name.")
+LISTED = "byhand data list lists what there is"
+app = typer.Typer(rich_markup_mode=None, help="List or fetch the data byhand knows by name.")
 
 
 @app.callback(invoke_without_command=True)
@@ -21,8 +23,9 @@ def start(context: typer.Context) -> None:
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List the data sets, and whether each is on this machine."""
+    """List the data sets and files, and whether each is on this machine."""
     from byhand.data import catalogue
+    from byhand.data.files import FILES, place_of
 
     entries = catalogue()
     if as_json:
@@ -40,6 +43,18 @@ def list_(
                 }
                 for entry in entries
             ]
+            + [
+                {
+                    "name": name,
+                    "title": file.title,
+                    "origin": file.requirement,
+                    "terms": file.terms,
+                    "bytes": file.size,
+                    "cached": place_of(name).is_file(),
+                    "path": str(place_of(name)),
+                }
+                for name, file in FILES.items()
+            ]
         )
         return
     rows = [
@@ -51,6 +66,15 @@ def list_(
         )
         for entry in entries
     ]
+    rows += [
+        (
+            name,
+            "yes" if place_of(name).is_file() else "no",
+            f"{file.size / 1e6:.1f} MB",
+            f"{file.title}; {file.requirement}; {file.terms}",
+        )
+        for name, file in FILES.items()
+    ]
     print_table(("name", "here", "size", "what it is"), rows, right=("size",))
 
 
@@ -61,8 +85,20 @@ def get(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Fetch a data set into the cache, or check the one that is there."""
-    from byhand.data import catalogue, load
+    """Fetch a data set or a file into the cache, or check the one that is there."""
+    from byhand.data import catalogue, fetch_file, load
+    from byhand.data.files import FILES
+
+    known = [*(entry.name for entry in catalogue()), *FILES]
+    if name not in known:
+        raise InputError(f"no data is called {name!r}; {nearest(name, known, LISTED)}")
+    if name in FILES:
+        where = str(fetch_file(name))
+        if as_json:
+            print_json({"name": name, "path": where})
+        else:
+            print_facts([("checked", "as published"), ("cache", where)])
+        return
 
     dataset = load(name)
     path = next(entry.path for entry in catalogue() if entry.name == name)

