@@ -26,7 +26,7 @@ class Target:
     and the share of the SGEMM rate."""
 
     must: float
-    stretch: float
+    stretch: float | None = None
     share: float | None = None
     never_slower_than_compiled: bool = False
 
@@ -133,7 +133,8 @@ def _judged(contest: Contest, ours: Contender) -> list[str]:
     ratio = speedup(ours, contest.find(PEER, ours.threads))
     if ratio is not None:
         parts.append(f"must {target.must:g} x {_met(ratio, target.must)}")
-        parts.append(f"stretch {target.stretch:g} x {_met(ratio, target.stretch)}")
+        if target.stretch is not None:
+            parts.append(f"stretch {target.stretch:g} x {_met(ratio, target.stretch)}")
     part = share(contest, ours)
     if target.share is not None and part is not None:
         parts.append(f"share {target.share:.0%} {_met(part, target.share)}")

@@ -27,7 +27,7 @@ import importlib.util
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -224,9 +224,9 @@ class TorchTask(Task):
         import torch
 
         with torch.no_grad():
-            # byhand keeps W[in, out], PyTorch W[out, in].
+            # byhand keeps W[in, out] of a dense layer, PyTorch W[out, in].
             for own, first in zip(self.module.parameters(), self.first.values(), strict=True):
-                own.copy_(torch.from_numpy(first.T))
+                own.copy_(torch.from_numpy(first.T if first.ndim == 2 else first))
 
     def train(self, steps: int) -> Sequence[float]:
         import torch
@@ -270,9 +270,8 @@ def task_on_mnist(argument: dict[str, Any]) -> Task:
     return task(argument["engine"], argument["threads"], workload, inputs, train.targets)
 
 
-def contest(place: int, rates: Sequence[Rate]) -> Contest:
-    """Measure all engines on one workload."""
-    workload = WORKLOADS[place]
+def contest(script: str, place: int, workload: Workload, rates: Sequence[Rate]) -> Contest:
+    """Measure all engines on one workload, which has this place in the script's list."""
     print(f"measuring {workload.name} …", flush=True)
     contenders: list[Contender] = []
     yardsticks = {rate.threads: rate.yardstick() for rate in rates}
@@ -280,7 +279,7 @@ def contest(place: int, rates: Sequence[Rate]) -> Contest:
         for engine in ENGINES:
             for count, yardstick in yardsticks.items():
                 argument = {"workload": place, "engine": engine, "threads": count}
-                worker = Worker(__file__, argument, count)
+                worker = Worker(script, argument, count)
                 contenders.append(Contender(engine, count, worker, yardstick))
         race(contenders, ROUNDS, SECONDS, TOLERANCE)
     finally:
@@ -290,29 +289,37 @@ def contest(place: int, rates: Sequence[Rate]) -> Contest:
     return Contest(workload.name, unit, proof, workload.flops, workload.target, contenders)
 
 
-def main() -> None:
+def main(script: str, workloads: Sequence[Workload]) -> None:
+    """Measure all workloads of a script, which serves as each engine's worker."""
     found = machine()
     print(", ".join(f"{name} {value}" for name, value in found.items()))
-    print(f"about 5 minutes: {ROUNDS} rounds of {SECONDS} s for each engine and workload")
+    print(f"{ROUNDS} rounds of {SECONDS} s for each engine: about a minute for each workload")
     if warning := busy():
         print(warning)
     threads = [count for count in (1, 2) if count <= found["cores"]]
     rates = [measure_rate(count) for count in threads]
     print(*rates, sep="\n")
     kept = []
-    for place in range(len(WORKLOADS)):
-        finished = contest(place, rates)
+    for place, workload in enumerate(workloads):
+        finished = contest(script, place, workload, rates)
         new = rows(finished)
         print(*table(finished, new), *verdicts(finished), "", sep="\n")
         kept += [{**row, "machine": found} for row in new]
     write_rows(kept)
 
 
-if __name__ == "__main__":
+def run(
+    script: str, workloads: Sequence[Workload], worker_task: Callable[[dict[str, Any]], Task]
+) -> None:
+    """What a script does when it is called: the benchmark, or the part of a worker in it."""
     if is_worker():
-        serve(task_on_mnist)
-    else:
-        try:
-            main()
-        except KeyboardInterrupt:
-            sys.exit("stopped; results.json is as it was")
+        serve(worker_task)
+        return
+    try:
+        main(script, workloads)
+    except KeyboardInterrupt:
+        sys.exit("stopped; results.json is as it was")
+
+
+if __name__ == "__main__":
+    run(__file__, WORKLOADS, task_on_mnist)

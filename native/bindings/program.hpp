@@ -78,10 +78,10 @@ class BoundProgram {
  public:
   using Targets = std::pair<std::optional<Input<std::int64_t>>, std::optional<Input<T>>>;
 
-  BoundProgram(const std::vector<Described>& layers, std::int64_t inputs, const std::string& loss,
+  BoundProgram(const std::vector<Described>& layers, const Shape& example, const std::string& loss,
                const Described& optimizer, const std::pair<std::string, double>& regularizer,
                const std::pair<std::string, double>& clipping, std::uint64_t seed, int threads)
-      : program_(model(layers, inputs),
+      : program_(model(layers, example),
                  Recipe<T>{make(losses<T>(), loss), make(optimizers<T>(), optimizer.first, optimizer.second),
                            {regularizer_kind(regularizer.first), regularizer.second},
                            {clipping_kind(clipping.first), clipping.second},
@@ -165,10 +165,10 @@ class BoundProgram {
   }
 
  private:
-  static Sequential<T> model(const std::vector<Described>& described, std::int64_t inputs) {
+  static Sequential<T> model(const std::vector<Described>& described, const Shape& example) {
     std::vector<std::unique_ptr<Layer<T>>> all;
     for (const auto& [kind, settings] : described) all.push_back(make(layers<T>(), kind, settings));
-    return Sequential<T>(std::move(all), inputs);
+    return Sequential<T>(std::move(all), example);
   }
 
   static typename Regularizer<T>::Kind regularizer_kind(const std::string& name) {
@@ -214,10 +214,10 @@ template <class T>
 void bind(nb::module_& module, const char* name) {
   using Bound = BoundProgram<T>;
   nb::class_<Bound>(module, name)
-      .def(nb::init<const std::vector<Described>&, std::int64_t, const std::string&,
+      .def(nb::init<const std::vector<Described>&, const Shape&, const std::string&,
                     const Described&, const std::pair<std::string, double>&,
                     const std::pair<std::string, double>&, std::uint64_t, int>(),
-           nb::arg("layers"), nb::arg("inputs"), nb::arg("loss"), nb::arg("optimizer"),
+           nb::arg("layers"), nb::arg("example"), nb::arg("loss"), nb::arg("optimizer"),
            nb::arg("regularizer"), nb::arg("clipping"), nb::arg("seed"), nb::arg("threads"))
       .def("get", &Bound::get)
       .def("set", &Bound::set)

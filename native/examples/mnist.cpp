@@ -113,7 +113,7 @@ Sequential<float> network(std::uint64_t seed) {
   layers.push_back(std::make_unique<Dense<float>>(Settings{{"in", kPixels}, {"out", kHidden}}));
   layers.push_back(std::make_unique<Sigmoid<float>>(Settings{}));
   layers.push_back(std::make_unique<Dense<float>>(Settings{{"in", kHidden}, {"out", kClasses}}));
-  Sequential<float> model(std::move(layers), kPixels);
+  Sequential<float> model(std::move(layers), Shape{kPixels});
   initialize(model, seed);
   return model;
 }

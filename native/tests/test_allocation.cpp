@@ -5,8 +5,14 @@
 #include <new>
 #include <vector>
 
+#include "byhand/layers/average_pool2d.hpp"
+#include "byhand/layers/batch_norm.hpp"
+#include "byhand/layers/convolution2d.hpp"
 #include "byhand/layers/dense.hpp"
 #include "byhand/layers/dropout.hpp"
+#include "byhand/layers/flatten.hpp"
+#include "byhand/layers/layer_norm.hpp"
+#include "byhand/layers/max_pool2d.hpp"
 #include "byhand/layers/sigmoid.hpp"
 #include "byhand/layers/softmax.hpp"
 #include "byhand/program.hpp"
@@ -125,7 +131,35 @@ Sequential<T> model(const Setting& s) {
   layers.push_back(std::make_unique<Dropout<T>>(Settings{{"rate", 0.5}, {"place", 2}}));
   layers.push_back(std::make_unique<Dense<T>>(Settings{{"in", hidden}, {"out", 10}}));
   if (s.probabilities) layers.push_back(std::make_unique<Softmax<T>>(Settings{}));
-  return Sequential<T>(std::move(layers), s.in);
+  return Sequential<T>(std::move(layers), Shape{s.in});
+}
+
+/// Two convolutions of images of 1 x 12 x 12, whose windows fill whole vectors and do not.
+template <class T>
+Sequential<T> image_model() {
+  const auto moved = [](Settings settings, double kernel, double stride) {
+    for (const std::string way : {"_height", "_width"}) {
+      settings["kernel" + way] = kernel;
+      settings["stride" + way] = stride;
+      settings["padding" + way] = 0;
+    }
+    return settings;
+  };
+  const auto convolution = [&](double in, double out, double kernel) {
+    return std::make_unique<Convolution2D<T>>(
+        moved({{"in", in}, {"out", out}, {"groups", 1}}, kernel, 1));
+  };
+  std::vector<std::unique_ptr<Layer<T>>> layers;
+  layers.push_back(convolution(1, 8, 5));
+  layers.push_back(std::make_unique<MaxPool2D<T>>(moved({}, 2, 2)));
+  layers.push_back(std::make_unique<BatchNorm<T>>(
+      Settings{{"features", 8}, {"epsilon", 1e-5}, {"momentum", 0.1}}));
+  layers.push_back(convolution(8, 6, 2));
+  layers.push_back(std::make_unique<AveragePool2D<T>>(moved({}, 2, 1)));
+  layers.push_back(std::make_unique<LayerNorm<T>>(Settings{{"features", 2}, {"epsilon", 1e-5}}));
+  layers.push_back(std::make_unique<Flatten<T>>(Settings{}));
+  layers.push_back(std::make_unique<Dense<T>>(Settings{{"in", 24}, {"out", 10}}));
+  return Sequential<T>(std::move(layers), Shape{1, 12, 12});
 }
 
 template <class T>
@@ -150,7 +184,7 @@ Recipe<T> recipe(const Setting& s) {
 
 /// Many steps, the last with a short batch, after a few to warm up.
 template <class T>
-void check_training(const Setting& s) {
+void check_training(const Setting& s, Sequential<T> trained) {
   constexpr Index examples = 7, warm_up = 3;
   const std::vector<T> inputs(static_cast<std::size_t>(examples * s.in), T(0.1));
   const std::vector<std::int64_t> labels = {3, 1, 4, 1, 5, 9, 2};
@@ -159,7 +193,7 @@ void check_training(const Setting& s) {
   for (Index n = 0; n < count; ++n) order.push_back(n % examples);
   const std::vector<double> rates(static_cast<std::size_t>(s.steps), 0.01);
   std::vector<double> losses(rates.size());
-  Program<T> program(model<T>(s), recipe<T>(s));
+  Program<T> program(std::move(trained), recipe<T>(s));
   const auto train = [&](Index first_step, Index some) {
     const Index begun = program.train({inputs.data(), labels.data(), nullptr}, order.data(), count,
                                       s.batch, static_cast<std::uint64_t>(first_step),
@@ -171,6 +205,11 @@ void check_training(const Setting& s) {
 }
 
 template <class T>
+void check_training(const Setting& s) {
+  check_training<T>(s, model<T>(s));
+}
+
+template <class T>
 void test_training() {
   using Kind = Clipping::Kind;
   check_training<T>({30, 17, 10, 1, false, false, {}});
@@ -179,6 +218,9 @@ void test_training() {
   // Large enough that two threads share the first layer's products.
   const Index large = Products<T>::kSharedWork / (300 * 70) + 1;
   check_training<T>({300, 70, large, 2, false, true, {Kind::global_norm, 0.1}, 20});
+  for (const int threads : {1, 2}) {
+    check_training<T>({144, 0, 512, threads, false, true, {}, 5}, image_model<T>());
+  }
 }
 
 }  // namespace

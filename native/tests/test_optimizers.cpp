@@ -201,7 +201,7 @@ struct Training {
     layers.push_back(std::make_unique<Dense<double>>(Settings{{"in", 4}, {"out", 6}}));
     layers.push_back(std::make_unique<Tanh<double>>(Settings{}));
     layers.push_back(std::make_unique<Dense<double>>(Settings{{"in", 6}, {"out", 3}}));
-    return Sequential<double>(std::move(layers), 4);
+    return Sequential<double>(std::move(layers), Shape{4});
   }
 
   Examples<double> data() const { return {x.data(), labels, nullptr}; }

@@ -108,7 +108,7 @@ void test_initialize() {
   std::vector<std::unique_ptr<Layer<double>>> layers;
   layers.push_back(std::make_unique<Weights>(400, 30));
   layers.push_back(std::make_unique<Weights>(30, 5));
-  Sequential<double> model(std::move(layers), 400);
+  Sequential<double> model(std::move(layers), Shape{400});
   initialize(model, 12);
   for (std::size_t k = 0; k < model.size(); ++k) {
     // A stream of its own for each layer, whatever the layers around it.

@@ -400,7 +400,6 @@ def test_the_whole_benchmark(
     path = tmp_path / "results.json"
     for name, value in {
         "ENGINES": ("numpy", "abacus"),
-        "WORKLOADS": mlp.WORKLOADS[:1],
         "ROUNDS": 1,
         "SECONDS": 0.01,
         "machine": lambda: {**HERE, "cores": 1},
@@ -408,7 +407,7 @@ def test_the_whole_benchmark(
         "write_rows": partial(_report.write_rows, path=path),
     }.items():
         monkeypatch.setattr(mlp, name, value)
-    mlp.main()
+    mlp.main(mlp.__file__, mlp.WORKLOADS[:1])
     (found,) = json.loads(path.read_text("utf-8"))
     assert (found["workload"], found["engine"], found["threads"]) == (
         *(mlp.WORKLOADS[0].name, "numpy", 1),
@@ -418,5 +417,7 @@ def test_the_whole_benchmark(
     assert found["peak_memory_mib"] > mnist.train.inputs.nbytes / 2**20
     printed = capsys.readouterr().out
     assert "\nSGEMM with 1 thread: 1.0 GFLOP/s (NumPy 1.0)\n" in printed
-    assert "abacus              1   engine is one of numpy, native; found 'abacus'\n" in printed
+    assert (
+        "abacus              1   engine is one of numpy, native, torch; found 'abacus'\n" in printed
+    )
     assert printed.endswith("native, 1 thread: nothing to compare\n\n")

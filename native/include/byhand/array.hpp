@@ -33,6 +33,12 @@ using Lane = Eigen::Map<Eigen::Array<T, width<T>, 1>, Eigen::AlignedMax>;
 template <class T>
 using ConstLane = Eigen::Map<const Eigen::Array<T, width<T>, 1>, Eigen::AlignedMax>;
 
+/// Where row n starts.
+template <class AnyView>
+auto* row(AnyView view, Index n) {
+  return view.data() + n * view.outerStride();
+}
+
 /// A view of nothing, for a gradient that nobody asks for.
 template <class T>
 View<T> nothing() {

@@ -67,14 +67,17 @@ struct Recipe {
 template <class T>
 class Program {
  public:
-  /// Examples that go through the model at once where the caller does not say how many.
+  /// Examples that go through the model at once where the caller does not say how many: fewer, where
+  /// one has more than so many numbers in some layer, to save memory and to be heard in between.
   static constexpr Index kRows = 256;
+  static constexpr Index kNumbers = 1 << 20;
 
   Program(Sequential<T> model, Recipe<T> recipe)
       : model_(std::move(model)),
         recipe_(std::move(recipe)),
         parameters_(model_.parameters()),
-        products_(recipe_.threads, model_.widest()),
+        trained_(trained(parameters_)),
+        products_(recipe_.threads, longest(parameters_)),
         pass_{products_, recipe_.seed} {
     if (recipe_.clipping.kind != Clipping::Kind::global_norm) {
       recipe_.optimizer->regularizer = recipe_.regularizer;
@@ -82,7 +85,7 @@ class Program {
     if (recipe_.clipping.kind == Clipping::Kind::value) {
       recipe_.optimizer->limit = static_cast<T>(recipe_.clipping.limit);
     }
-    for (auto* w : parameters_) {
+    for (auto* w : trained_) {
       for (int k = 0; k < recipe_.optimizer->states(); ++k) {
         w->state.emplace_back(w->value.rows(), w->value.columns());
       }
@@ -111,6 +114,7 @@ class Program {
       if (!std::isfinite(losses[k])) return k + 1;
       recipe_.optimizer->begin(rates[k], first_step + static_cast<std::uint64_t>(k) + 1);
       step(rows);
+      model_.update_statistics();
       if (!going()) return k + 1;
     }
     return steps;
@@ -171,17 +175,30 @@ class Program {
   }
 
  private:
+  static std::vector<Parameter<T>*> trained(std::vector<Parameter<T>*> parameters) {
+    std::erase_if(parameters, [](const auto* w) { return !w->trained; });
+    return parameters;
+  }
+
+  /// The longest sum that a product of theirs can have.
+  static Index longest(const std::vector<Parameter<T>*>& parameters) {
+    Index most = 1;
+    for (const auto* w : parameters) most = std::max({most, w->value.rows(), w->value.columns()});
+    return most;
+  }
+
   void reserve(Index batch) {
     if (batch <= room_) return;
-    model_.reserve(batch);
+    model_.reserve(batch, recipe_.threads);
     targets_ = Buffer<T>(batch, model_.outputs());
     room_ = batch;
   }
 
   template <class Body>
   void in_parts(Index count, Body&& body) {
-    reserve(std::min(count, kRows));
-    for (Index first = 0; first < count; first += kRows) body(first, std::min(kRows, count - first));
+    const Index part = std::clamp<Index>(kNumbers / model_.widest(), 1, kRows);
+    reserve(std::min(count, part));
+    for (Index first = 0; first < count; first += part) body(first, std::min(part, count - first));
   }
 
   template <class At>
@@ -226,11 +243,11 @@ class Program {
 
   /// The gradients with the regularizer's part.
   void backward_and_keep(Index rows) {
-    for (auto* w : parameters_) {
+    for (auto* w : trained_) {
       if (!w->gradient) w->gradient = Buffer<T>(w->value.rows(), w->value.columns());
     }
     backward(rows, keep_);
-    for (auto* w : parameters_) {
+    for (auto* w : trained_) {
       auto dw = flat(w->gradient.all());
       if (w->weight) recipe_.regularizer.add_gradient(flat(constant(w->value.all())), dw);
     }
@@ -244,8 +261,8 @@ class Program {
     }
     // The norm of all gradients has to be known before the first step is taken.
     backward_and_keep(rows);
-    const double norm = global_norm(parameters_);
-    for (auto* w : parameters_) {
+    const double norm = global_norm(trained_);
+    for (auto* w : trained_) {
       if (!(norm <= recipe_.clipping.limit)) {
         flat(w->gradient.all()) *= static_cast<T>(recipe_.clipping.limit / norm);
       }
@@ -287,7 +304,7 @@ class Program {
 
   Sequential<T> model_;
   Recipe<T> recipe_;
-  std::vector<Parameter<T>*> parameters_;
+  std::vector<Parameter<T>*> parameters_, trained_;
   Products<T> products_;
   Pass<T> pass_;
   Buffer<T> targets_;

@@ -7,9 +7,15 @@
 #include <vector>
 
 #include "byhand/clipping.hpp"
+#include "byhand/layers/average_pool2d.hpp"
+#include "byhand/layers/batch_norm.hpp"
+#include "byhand/layers/convolution2d.hpp"
 #include "byhand/layers/dense.hpp"
 #include "byhand/layers/dropout.hpp"
 #include "byhand/layers/flatten.hpp"
+#include "byhand/layers/global_average_pool2d.hpp"
+#include "byhand/layers/layer_norm.hpp"
+#include "byhand/layers/max_pool2d.hpp"
 #include "byhand/layers/relu.hpp"
 #include "byhand/layers/sequential.hpp"
 #include "byhand/layers/sigmoid.hpp"
@@ -42,9 +48,18 @@ Entry<Part> entry(std::string name) {
 template <class T>
 const std::vector<Entry<Layer<T>>>& layers() {
   static const std::vector<Entry<Layer<T>>> all = {
-      entry<Layer<T>, Dense<T>>("Dense"),     entry<Layer<T>, Dropout<T>>("Dropout"),
-      entry<Layer<T>, Flatten<T>>("Flatten"), entry<Layer<T>, ReLU<T>>("ReLU"),
-      entry<Layer<T>, Sigmoid<T>>("Sigmoid"), entry<Layer<T>, Softmax<T>>("Softmax"),
+      entry<Layer<T>, AveragePool2D<T>>("AveragePool2D"),
+      entry<Layer<T>, BatchNorm<T>>("BatchNorm"),
+      entry<Layer<T>, Convolution2D<T>>("Convolution2D"),
+      entry<Layer<T>, Dense<T>>("Dense"),
+      entry<Layer<T>, Dropout<T>>("Dropout"),
+      entry<Layer<T>, Flatten<T>>("Flatten"),
+      entry<Layer<T>, GlobalAveragePool2D<T>>("GlobalAveragePool2D"),
+      entry<Layer<T>, LayerNorm<T>>("LayerNorm"),
+      entry<Layer<T>, MaxPool2D<T>>("MaxPool2D"),
+      entry<Layer<T>, ReLU<T>>("ReLU"),
+      entry<Layer<T>, Sigmoid<T>>("Sigmoid"),
+      entry<Layer<T>, Softmax<T>>("Softmax"),
       entry<Layer<T>, Tanh<T>>("Tanh"),
   };
   return all;

@@ -15,7 +15,7 @@
 #define BYHAND_UNROLL _Pragma("unroll")
 #else
 #define BYHAND_INLINE __attribute__((always_inline)) inline
-#define BYHAND_UNROLL _Pragma("GCC unroll 16")
+#define BYHAND_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 namespace byhand::kernels {

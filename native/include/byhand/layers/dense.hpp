@@ -23,13 +23,13 @@ class Dense final : public Layer<T> {
     this->parameters.push_back({"b", false, Buffer<T>(1, out_)});
   }
 
-  Index outputs(Index inputs) const override {
-    if (inputs != in_) throw std::invalid_argument("Dense: x and W differ in their axis in");
-    return out_;
+  Shape output_shape(const Shape& x) const override {
+    if (x != Shape{in_}) throw std::invalid_argument("Dense: x and W differ in their axis in");
+    return {out_};
   }
   bool reads_x() const override { return true; }
 
-  void reserve(Index, Index) override { db_ = Buffer<T>(1, out_); }
+  void reserve(Index, const Shape&, int) override { db_ = Buffer<T>(1, out_); }
 
   void forward(ConstView<T> x, View<T> z, Pass<T>& pass) override {
     pass.products.affine(x, constant(W().value.all()), constant(b().value.all()), z);  // z = x W + b

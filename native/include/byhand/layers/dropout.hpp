@@ -21,7 +21,9 @@ class Dropout final : public Layer<T> {
 
   bool in_place() const override { return true; }
 
-  void reserve(Index batch, Index inputs) override { mask_ = Buffer<T>(batch, inputs); }
+  void reserve(Index batch, const Shape& x, int) override {
+    mask_ = Buffer<T>(batch, count(x));
+  }
 
   void forward(ConstView<T> x, View<T> y, Pass<T>& pass) override {
     if (!pass.training) {

@@ -11,6 +11,7 @@ class Flatten final : public Layer<T> {
  public:
   explicit Flatten(const Settings&) {}
 
+  Shape output_shape(const Shape& x) const override { return {count(x)}; }
   bool in_place() const override { return true; }
 
   void forward(ConstView<T> x, View<T> y, Pass<T>&) override {

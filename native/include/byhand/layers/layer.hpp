@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -21,12 +23,22 @@ inline double setting(const Settings& settings, const std::string& name) {
   return found->second;
 }
 
+/// The axes of one example, without the batch: {784}, or {channels, height, width}. It lies in one
+/// row all the same, the last axis fastest.
+using Shape = std::vector<Index>;
+
+/// How many numbers an example of this shape has.
+inline Index count(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), Index(1), std::multiplies<>());
+}
+
 /// A parameter w with its gradient dw, as a matrix of rows.
 template <class T>
 struct Parameter {
   std::string symbol;
   bool weight;  // whether a regularizer may touch it
   Buffer<T> value;
+  bool trained = true;             // false for a running average, which has no gradient
   Buffer<T> gradient{};            // only where somebody asked for it
   std::vector<Buffer<T>> state{};  // what the optimizer keeps
 };
@@ -62,8 +74,8 @@ class Layer {
  public:
   virtual ~Layer() = default;
 
-  /// The number of outputs for so many inputs.
-  virtual Index outputs(Index inputs) const { return inputs; }
+  /// The shape of y for an x of this shape, both of one example.
+  virtual Shape output_shape(const Shape& x) const { return x; }
 
   /// Whether y may lie where x lies, and dx where dy lies: true for elementwise functions.
   virtual bool in_place() const { return false; }
@@ -72,12 +84,16 @@ class Layer {
   virtual bool reads_x() const { return false; }
   virtual bool reads_y() const { return false; }
 
-  /// Room for passes of up to this many examples; called before the first of them.
-  virtual void reserve(Index /*batch*/, Index /*inputs*/) {}
+  /// Room for passes of up to this many examples of this shape, by so many threads; called before
+  /// the first of them.
+  virtual void reserve(Index /*batch*/, const Shape& /*x*/, int /*threads*/) {}
 
   virtual void forward(ConstView<T> x, View<T> y, Pass<T>& pass) = 0;
   virtual void backward(ConstView<T> x, ConstView<T> y, ConstView<T> dy, View<T> dx,
                         Pass<T>& pass) = 0;
+
+  /// Takes the batch of the last pass, which was a training step's, into the running averages.
+  virtual void update_statistics() {}
 
   std::vector<Parameter<T>> parameters;
 };

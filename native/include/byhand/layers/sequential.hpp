@@ -20,9 +20,10 @@ namespace byhand {
 template <class T>
 class Sequential {
  public:
-  Sequential(std::vector<std::unique_ptr<Layer<T>>> layers, Index inputs)
-      : layers_(std::move(layers)), sizes_{inputs} {
-    for (const auto& layer : layers_) sizes_.push_back(layer->outputs(sizes_.back()));
+  Sequential(std::vector<std::unique_ptr<Layer<T>>> layers, Shape example)
+      : layers_(std::move(layers)), shapes_{std::move(example)} {
+    for (const auto& layer : layers_) shapes_.push_back(layer->output_shape(shapes_.back()));
+    for (const auto& shape : shapes_) sizes_.push_back(count(shape));
     while (first_ < layers_.size() && layers_[first_]->parameters.empty()) ++first_;
   }
 
@@ -42,12 +43,12 @@ class Sequential {
     return all;
   }
 
-  /// Makes room for passes of up to `batch` examples.
-  void reserve(Index batch) {
+  /// Makes room for passes of up to `batch` examples, by so many threads.
+  void reserve(Index batch, int threads = 1) {
     if (batch <= room_) return;
     y_.assign(1, std::make_shared<Buffer<T>>(batch, inputs()));
     for (std::size_t k = 0; k < layers_.size(); ++k) {
-      layers_[k]->reserve(batch, sizes_[k]);
+      layers_[k]->reserve(batch, shapes_[k], threads);
       const bool needed = layers_[k]->reads_x() || (k > 0 && layers_[k - 1]->reads_y());
       y_.push_back(over(k, needed, y_[k], batch, sizes_[k + 1]));
     }
@@ -86,6 +87,11 @@ class Sequential {
     }
   }
 
+  /// Takes the batch of the last pass into all running averages.
+  void update_statistics() {
+    for (auto& layer : layers_) layer->update_statistics();
+  }
+
  private:
   using Shared = std::shared_ptr<Buffer<T>>;
 
@@ -104,7 +110,8 @@ class Sequential {
   }
 
   std::vector<std::unique_ptr<Layer<T>>> layers_;
-  std::vector<Index> sizes_;  // of an example, before each layer and after the last
+  std::vector<Shape> shapes_;  // of an example, before each layer and after the last
+  std::vector<Index> sizes_;   // and how many numbers it has there
   std::size_t first_ = 0;     // the first layer with parameters
   Index room_ = 0;
   std::vector<Shared> y_, dy_;  // y_[k] is the input of layer k, y_[k + 1] its output
