@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from byhand.engines.program import Array, Description, Evaluation, answers, check_state
 from byhand.engines.work import multiply_adds
+from byhand.errors import ShapeError
 from byhand.layers import Shape
 from byhand.losses import are_labels
 
@@ -129,8 +130,10 @@ class NumPyProgram:
         It is decided by sizes alone, so that a resumed run adds up in the same order.
         """
         if shape not in self._largest:
-            self._largest[shape] = max(multiply_adds(self._model, shape), default=0)
-        small = examples * self._largest[shape] < SHARED_WORK
+            # What does not fit is refused on the way forward, by what is there and not by shapes.
+            with suppress(ShapeError):
+                self._largest[shape] = max(multiply_adds(self._model, shape), default=0)
+        small = examples * self._largest.get(shape, 0) < SHARED_WORK
         limit: AbstractContextManager[object] = self._blas.limit(
             limits=1 if small else self._most_threads
         )
