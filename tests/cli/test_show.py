@@ -34,6 +34,17 @@ def test_show_one_view_as_json(byhand: Any) -> None:
     assert found["status"] == "finished"
 
 
+def test_what_a_view_says_in_numbers(byhand: Any) -> None:
+    byhand("train", "points.toml")
+    result = byhand("show", "points", "--view", "landscape")
+    assert (result.exit_code, result.stderr) == (0, "")
+    figure, note = result.stdout.splitlines()[-2:]
+    assert figure.split() == ["figure", "runs/points/figures/landscape.png"]
+    assert note.split()[:2] == ["note", "loss"]
+    (said,) = json.loads(byhand("show", "points", "--view", "landscape", "--json").stdout)["notes"]
+    assert note.endswith(said)
+
+
 def test_an_unknown_view(byhand: Any) -> None:
     byhand("train", "points.toml")
     result = byhand("show", "points", "--view", "curve")

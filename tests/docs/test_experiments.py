@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
@@ -403,3 +404,85 @@ def test_without_pooling_the_projection_does_not_know_the_photograph(run: Any) -
     assert alike["projection"] > 0.98
     assert abs(alike["gradient"]) < 0.1
     assert alike["guided"] < 0.3
+
+
+@pytest.mark.slow
+def test_who_derives_the_whole_keeps_one_array_where_operations_keep_five(run: Any) -> None:
+    found = run("where_the_line_is", rounds=1, steps=100)
+    in_arrays = {way: kept / found.array for way, kept in found.kept.items()}
+    expected = {"by hand": 1, "in operations": 5, "built in": 3, "own Function": 2}
+    assert in_arrays == pytest.approx(expected, abs=0.01)
+    assert found.verdict == "right"
+    assert max(found.apart.values()) < 1e-11
+    assert len(set(found.accuracy.values())) == 1
+    assert found.accuracy["by hand"] > 0.85
+    forward, backward = found.lines["by hand"]
+    assert backward > forward > found.lines["in operations"][0] > found.lines["built in"][0]
+    assert found.lines["built in"][1] == found.lines["in operations"][1] == 2
+    assert found.nodes["in operations"] > 2 * found.nodes["built in"] > 0
+    assert all(seconds.min() > 0 for seconds in found.step.values())
+
+
+def test_a_second_derivative_through_an_own_function_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS)
+    torch = pytest.importorskip("torch")
+    module = importlib.import_module("_batch_norm_silu")
+    example = module.example(np.random.default_rng(0))
+    z, gamma, beta = (torch.tensor(value, requires_grad=True) for value in example.values())
+    h = module.BatchNormSiLU.apply(z, gamma, beta)
+    (gradient,) = torch.autograd.grad(h.square().sum(), z, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+@pytest.mark.slow
+def test_gradients_vanish_explode_and_hold(run: Any) -> None:
+    found = run("gradient_flow")
+    flows, accuracy = found.flows, found.accuracy
+
+    def change(activation: str, start: str) -> float:
+        """What a layer multiplies the gradient of the next one by, at the first step."""
+        norms = flows[activation, start].norms
+        return float((norms["hidden2"][0] / norms["hidden10"][0]) ** (1 / 8))
+
+    assert change("sigmoid", "N(0, 1/n)") == pytest.approx(0.24, abs=0.03)
+    assert change("tanh", "N(0, 1)") > 1.5
+    assert 0.8 < change("tanh", "N(0, 1/n)") < 1.1
+    assert 0.8 < change("relu", "N(0, 2/n)") < 1.2
+    assert accuracy["relu", "N(0, 1)"] is None
+    assert len(flows["relu", "N(0, 1)"].steps) < 5
+    bounded = flows["tanh", "N(0, 1)"]
+    assert bounded.norms["hidden1"][0] > 100
+    assert np.median(bounded.norms["hidden1"][-50:]) < 1e-3
+    assert np.mean([share[-1] for share in bounded.idle.values()]) > 0.9
+    assert accuracy["sigmoid", "N(0, 1/n)"] < 0.15
+    assert min(accuracy["tanh", "N(0, 2/n)"], accuracy["relu", "N(0, 2/n)"]) > 0.6
+
+
+@pytest.mark.slow
+def test_a_small_start_opens_late_and_a_large_one_is_saturated(run: Any) -> None:
+    found = run("distributions")
+    ends, accuracy = found.ends, found.accuracy
+    small, usual, large = (ends[start][0] for start in ("1/(3n)", "1/n", "1"))
+    assert small[0] / small[1] == pytest.approx(3**2, rel=0.3)
+    assert usual[1] > 0.15
+    assert large[2] > 0.75
+    assert ends["1"][1][2] > 0.85
+    assert accuracy["1/n"] > accuracy["1/(3n)"] > 0.8
+    assert accuracy["1"] < 0.5
+
+
+@pytest.mark.slow
+def test_a_twin_differs_only_where_directions_are_as_drawn(run: Any) -> None:
+    found = run("landscape")
+    fair = [found.lines["filter by filter", name] for name in ("network", "its twin")]
+    np.testing.assert_allclose(*fair, rtol=1e-3)
+    drawn = [found.lines["as drawn", name] for name in ("network", "its twin")]
+    assert np.all(drawn[1][:, [0, -1]] > 50 * drawn[0][:, [0, -1]])
+    assert found.walk.explained == pytest.approx([0.61, 0.15], abs=0.02)
+    assert found.path.explained.sum() > 0.9
+    last = len(found.lengths) - 2
+    assert found.path.beside[last] > 0.5 * found.lengths[last]
+    assert found.path.beside[1] < 0.2 * found.lengths[1]

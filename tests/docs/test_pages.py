@@ -16,6 +16,7 @@ PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("README.md")])
 CHAPTERS = [page for page in PAGES if page.parent.name == "chapters"]
 # ```python title="FILE, FIRST to LAST" over an include of FILE:line:line; without names, all of it.
 INCLUDE = re.compile(r'title="([^",]+)(?:, (\w+)(?: to (\w+))?)?"\n--8<-- "([^":]+):?([\d:]*)"')
+INCLUDED_CODE = r'--8<-- "(?:src|native|docs/experiments)/'
 
 
 def code_of(page: Path) -> list[CodeExample]:
@@ -91,7 +92,7 @@ def test_a_page_includes_from_the_source_what_the_title_says(page: Path) -> None
     """Lines move when a source file changes; the message says which lines to write instead."""
     text = page.read_text("utf-8")
     included = INCLUDE.findall(text)
-    assert len(included) == len(re.findall('--8<-- "(?:src|native)/', text)) > 0
+    assert len(included) == len(re.findall(INCLUDED_CODE, text)) > 0
     for titled, first, last, file, lines in included:
         assert titled == file
         expected = lines_of(ROOT / file, first, last or first) if first else ""
@@ -138,3 +139,14 @@ def test_a_chapter_shows_its_figures_and_the_numbers_behind_them(chapter: Path) 
         assert f'--8<-- "{numbers}"' in text
         assert (ROOT / numbers).is_file()
         assert f"python docs/experiments/{svg.stem}.py" in text
+
+
+def test_the_table_of_by_hand_and_pytorch_quotes_both() -> None:
+    text = (ROOT / "docs/chapters/where-the-line-is.md").read_text("utf-8")
+    rows = re.findall(r"^\| \$.+\$ \| (`.+`) \| (`.+`)? ?\|$", text, re.MULTILINE)
+    assert len(rows) == 7
+    sources = ("_step_by_hand.py", "_step_by_autograd.py")
+    for row in rows:
+        for cell, source in zip(row, sources, strict=True):
+            for quoted in re.findall("`(.+?)`", cell):
+                assert quoted in (ROOT / "docs/experiments" / source).read_text("utf-8")

@@ -74,7 +74,8 @@ def _power_of_two(least: float) -> float:
 def _places(each: Histogram, width: float) -> Array:
     """Which bin of the given width each bin lies in."""
     edges = each.first + np.arange(len(each.counts))
-    return np.floor(edges * (each.width / width)).astype(np.int64)
+    places: Array = np.floor(edges * (each.width / width)).astype(np.int64)
+    return places
 
 
 def histograms(program: Program, inputs: Array) -> dict[str, dict[str, Any]]:

@@ -123,7 +123,7 @@ def layers_by_steps(
     image = axes.imshow(
         np.array(list(lines.values()), np.float64),
         aspect="auto",
-        interpolation="nearest",
+        interpolation="none",
         cmap=matplotlib.colormaps[cmap].with_extremes(bad=FAINT),
         extent=(steps[0] - apart / 2, steps[-1] + apart / 2, len(lines) - 0.5, -0.5),
         **ends,

@@ -114,6 +114,7 @@ def draw(view: Histograms) -> Figure:
             axes = cells[row + k // COLUMNS, k % COLUMNS]
             image = over_time(axes, view.epochs, series)
             kind = "weights" if block is view.weights else "outputs"
+            axes.set_xlabel("epoch" if block is blocks[-1] else "")
             axes.set_title(f"{kind} of {plain(series.name.split('.')[0], 16)}", size=9)
         row += -(-len(block) // COLUMNS)
     for axes in cells.flat:
@@ -130,7 +131,6 @@ def draw(view: Histograms) -> Figure:
     )
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
-    page.supxlabel("epoch (0 is the start)", size=10)
     return page
 
 

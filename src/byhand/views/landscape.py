@@ -41,7 +41,7 @@ Parameters = Mapping[str, Array]
 EXAMPLES = 512
 """Training examples, the first ones, on which the loss is computed."""
 POINTS = 21
-LEVELS = 18
+LEVELS = 14
 WHOLE = 1e-4
 """The least loss that the colours tell apart, as a share of the largest."""
 
@@ -83,15 +83,16 @@ def compute(subject: Subject, points: int = POINTS, examples: int = EXAMPLES) ->
 def filter_normalised(model: Sequential, theta: Parameters, random: Generator) -> dict[str, Array]:
     """A random direction with ‖u[unit]‖ = ‖θ[unit]‖ for the weights of each unit.
 
-    A unit is one place on the axis "out": a column of a dense layer's W, a filter of a
-    convolution's.
+    A unit is one place on the axis "out", or on the last one: a column of a dense layer's W, a
+    filter of a convolution's.
     """
     direction = {name: np.zeros(value.shape) for name, value in theta.items()}
     for layer in model.layers:
         for symbol in layer.weights:
             name = f"{layer.name}.{symbol}"
             drawn = random.standard_normal(theta[name].shape)
-            unit = layer.axes[symbol].index("out")
+            axes = layer.axes[symbol]
+            unit = axes.index("out") if "out" in axes else len(axes) - 1
             others = tuple(axis for axis in range(drawn.ndim) if axis != unit)
             lengths = [
                 np.sqrt((w**2).sum(axis=others, keepdims=True)) for w in (theta[name], drawn)
@@ -166,9 +167,5 @@ def contours(axes: Axes, a: Array, b: Array, loss: Array) -> QuadContourSet:
 
 def label(axes: Axes, text: str, place: tuple[float, float]) -> None:
     """A word beside a point, readable on any colour."""
-    from matplotlib.patheffects import withStroke
-
-    around = [withStroke(linewidth=2.5, foreground="white")]
-    axes.annotate(
-        text, place, (7, 7), textcoords="offset points", weight="bold", path_effects=around
-    )
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+    axes.annotate(text, place, (7, 7), textcoords="offset points", bbox=box)
