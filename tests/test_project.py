@@ -51,7 +51,16 @@ def test_importing_byhand_imports_no_numpy() -> None:
 
 
 def test_help_loads_no_heavy_library() -> None:
-    heavy = {"matplotlib", "numpy", "pooch", "pydantic", "safetensors", "tensorboardX", "torch"}
+    heavy = {
+        "matplotlib",
+        "numpy",
+        "pooch",
+        "pydantic",
+        "ray",
+        "safetensors",
+        "tensorboardX",
+        "torch",
+    }
     printed = python(
         "import sys\n"
         "sys.argv = ['byhand', '--help']\n"
