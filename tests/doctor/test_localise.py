@@ -129,3 +129,39 @@ def test_too_many_elements_are_not_nudged() -> None:
 def test_where_the_gradients_are_not_linear_in_a_value_nothing_is_known() -> None:
     text = NET.replace("dW = x.T @ dy", "dW = x.T @ dy**2").replace("dy = 2 *", "dy = 1 *")
     assert targets(text, INPUTS)["dy = 1 * (y - t)"][1] is None
+
+
+def test_the_round_that_has_to_change_is_found() -> None:
+    # The first round's value is right: nothing has come back from a later step by then.
+    text = """
+import numpy as np
+
+
+def forward(x, W):
+    h = np.zeros((2, 3))
+    total = 0.0
+    for t in range(4):
+        h = x[t] + h @ W
+        total += (h ** 3).sum()
+    return total, (x, W)
+
+
+def backward(cache):
+    x, W = cache
+    hs = [np.zeros((2, 3))]
+    for t in range(4):
+        hs.append(x[t] + hs[-1] @ W)
+    dW, carry, dx = np.zeros_like(W), np.zeros((2, 3)), np.zeros_like(x)
+    for t in range(3, -1, -1):
+        dh = 3 * hs[t + 1] ** 2
+        dx[t] = dh
+        dW += hs[t].T @ dh
+        carry = dh @ W.T
+    return {"dW": dW, "dx": dx}
+"""
+    inputs = {"x": RNG.normal(size=(4, 2, 3)), "W": 0.5 * RNG.normal(size=(3, 3))}
+    visit, found = targets(text, inputs)["dh = 3 * hs[t + 1] ** 2"]
+    assert found is not None
+    assert found.solved == {"dW", "dx"}
+    assert found.round == 1
+    np.testing.assert_array_equal(found.start.reshape(2, 3), visit.results[1])

@@ -117,7 +117,8 @@ def test_another_name_for_the_same_value_is_equivalent(tmp_path: Path, layer: Pr
         ("dw = x.T @ dz", "dw = x.T @ dy", "noticed", "wrong"),
         ("dw = x.T @ dz", "dw = w.T @ dz", "noticed", "shape"),
         ("dw = x.T @ dz", "dw = dw.T @ dz", "noticed", "wrong UnboundLocalError"),
-        ("return dx, dw", "return dx, y", "gone", "right"),
+        ("return dx, dw", "return dx, y", "noticed", "wrong"),
+        ("return dx, dw", "return dx, dz", "gone", "right"),
     ],
 )
 def test_the_doctors_answer_is_weighed(

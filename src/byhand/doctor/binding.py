@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
-from byhand.doctor import names
+from byhand.doctor import names, values
 from byhand.doctor.instrument import Instrumented
 from byhand.doctor.results import CannotBind, is_container
 
@@ -50,9 +50,11 @@ def bind(
 
 class Passing:
     """What a backward is given: by name what the forward returned, was given, or has a gradient
-    of; then the rest by what their names say they are, or in their order.
+    of, and the parts of what it returned; then the rest by what their names say they are, or in
+    their order.
 
     outputs     the forward's results, each with its name
+    packed      the names in the tuples that the forward makes: {"cache": ["x", "mask"]}
     upstream    the gradients of those that have one, by the names of the results; empty where the
                 forward returns the loss
     guessed     the last parameter that was given something only for its place
@@ -63,12 +65,14 @@ class Passing:
         function: Callable[..., Any],
         parameters: list[inspect.Parameter],
         outputs: list[tuple[str, Any]],
+        packed: dict[str, list[str]],
         upstream: dict[str, Any],
         inputs: dict[str, Any],
     ) -> None:
         self.function = function
         self.parameters = parameters
         self.outputs = outputs
+        self.packed = packed
         self.upstream = upstream
         self.inputs = inputs
         self.waiting = dict(upstream)
@@ -84,9 +88,14 @@ class Passing:
         returned = {name: value for name, value in self.outputs if name}
         named = [p for p in self.parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         rest = [p for p in named if not self._by_name(p, returned)]
-        used = {id(v) for v in self.given.values()}
+        opened = self._from_parts(rest)
+        rest = [p for p in rest if p.name not in self.given]
+        used = {id(v) for v in self.given.values()} | opened
         kept = [v for name, v in self.outputs[1:] if not (name and name in self.upstream)]
         self.extra = [v for v in kept if id(v) not in used]
+        alone = self.extra[0] if len(self.extra) == 1 else None
+        if isinstance(alone, tuple) and 1 < len(alone) == len(rest) - len(self.waiting):
+            self.extra = list(alone)  # backward(dout, *cache)
         self.leftover = [v for v in self.inputs.values() if id(v) not in used]
         for p in rest:
             if not self._by_role(p, rest):
@@ -118,11 +127,36 @@ class Passing:
                 return True
         return False
 
+    def _from_parts(self, rest: list[inspect.Parameter]) -> set[int]:
+        """What a cache holds under a parameter's own name; returns the ids of the caches."""
+        opened = set()
+        for p in rest:
+            for name, value in self.outputs:
+                parts = dict(self._parts(name, value))
+                if p.name in parts:
+                    self.given[p.name] = parts[p.name]
+                    opened.add(id(value))
+        return opened
+
+    def _parts(self, name: str, value: Any) -> Iterator[tuple[str, Any]]:
+        """What a result holds, by name: the entries of a tuple where the forward says how they are
+        called, those of a dictionary or an object by their keys."""
+        if type(value) in (list, tuple):
+            inside = self.packed.get(name) or name.split(",")
+            if len(inside) == len(value) > 1:
+                yield from zip(inside, value, strict=True)
+        elif is_container(value):
+            yield from ((key, v) for key, v in values.children(value) if isinstance(key, str))
+
     def _by_role(self, p: inspect.Parameter, rest: list[inspect.Parameter]) -> bool:
         """A gradient of an output, or of the loss; what has a default may keep it."""
         a_gradient = bool(names.UPSTREAM.match(p.name)) or names.looks_like_gradient(p.name)
         a_cache, optional = bool(names.CACHE.search(p.name)), p.default is not p.empty
-        if self.waiting and (a_gradient or not self.extra or (p is rest[0] and not a_cache)):
+        later = [q for q in rest[rest.index(p) + 1 :] if names.UPSTREAM.match(q.name)]
+        may_be_one = len(self.waiting) > len(later) and (
+            not self.extra or (p is rest[0] and not a_cache)
+        )
+        if self.waiting and (a_gradient or may_be_one):
             self.given[p.name] = self.waiting.pop(next(iter(self.waiting)))
             return True
         if self.of_loss and a_gradient and not optional and not (self.extra and a_cache):
@@ -146,6 +180,7 @@ class Passing:
         elif len(self.outputs) > 1 and a_cache:
             self.given[p.name] = tuple(v for _, v in self.outputs[1:])
         elif self.leftover:
+            self.guessed = p.name
             self.given[p.name] = self.leftover.pop(0)
         else:
             raise CannotBind(f"{self._name} wants {p.name}, which nothing is known for")
@@ -178,5 +213,5 @@ def methods(cls: type) -> list[str]:
         for base in reversed(cls.__mro__)
         if not base.__module__.startswith("torch.")
         for name, value in vars(base).items()
-        if isinstance(value, FunctionType) and not name.startswith("__")
+        if isinstance(value, FunctionType) and (name == "__call__" or not name.startswith("__"))
     ]

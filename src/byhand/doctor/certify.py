@@ -90,6 +90,10 @@ class Slopes:
                 return False
         return bool(np.any(g))
 
+    def matters(self, path: Path) -> bool:
+        """Whether the loss depends on a variable at all."""
+        return any(abs(slope) > 10 * bar for _, slope, bar in self._of(path))
+
     def _of(self, path: Path) -> list[tuple[np.ndarray, float, float]]:
         if path not in self.known:
             nudger = oracle.Nudger(self.subject, self.subject.start, path)
@@ -267,17 +271,18 @@ def measure(
     subject: Subject, state: State, found: list[Claim], seconds: float = SECONDS
 ) -> Point | None:
     """The truth at a point; None where the loss is no number there."""
-    began = time.perf_counter()
+    began, clock = time.perf_counter(), time.thread_time()
     loss = subject.loss(state)
-    once = time.perf_counter() - began
+    once = max(time.thread_time() - clock, 2e-5)
     if not math.isfinite(loss):
         return None
-    end = began + min(seconds, deadline.left() / 5)
+    seconds = min(seconds, deadline.left() / 5)
+    # A power of two, so that the same elements are looked at whatever else the machine does.
+    runs = max(2, 2 ** int(math.log2(max(seconds / len(found) / once / 5, 1))))
     rng = np.random.default_rng(11)
     point = Point(state, loss, {}, {})
-    for place, claim in enumerate(found):
-        share = (end - time.perf_counter()) / (len(found) - place)
-        most = max(2, int(share / max(once, 2e-5) / 5))
+    for claim in found:
+        most = runs if time.perf_counter() < began + 2 * seconds else 2
         at = state.get(claim.of)
         size = int(np.prod(values.shape(at), dtype=int))
         point.shapes[claim.name] = values.shape(at)

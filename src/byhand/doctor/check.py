@@ -31,8 +31,9 @@ from byhand.doctor.subject import Outcome
 from byhand.doctor.trials import Case, TooSlow, settle
 from byhand.errors import InputError
 
-SLOW = 0.05
-"""Seconds of a run from which on smaller inputs are tried, with axes longer than MODERATE cut."""
+SLOW = 0.03
+"""Seconds of the quickest run from which on smaller inputs are tried, with axes longer than
+MODERATE cut."""
 MODERATE = 8
 
 
@@ -138,7 +139,8 @@ def _check(
     if smaller:
         cuts = ", ".join(f"{size} for {length}" for length, size in smaller.items())
         notes.append(f"checked with smaller inputs than it was given: {cuts}")
-    gone = certify.unclaimed(subject, found)
+    told = {gradient.of for gradient in report.gradients}
+    gone = [name for name in certify.unclaimed(subject, found) if name not in told]
     if gone:
         notes.append(f"no gradient of {', '.join(gone)} was found; --of GRADIENT=VARIABLE names it")
     others = find.others(module, subject.plan) if name is None else []
@@ -163,7 +165,7 @@ def _settled(
         case = settle(module, in_double(given), name, of)
         if isinstance(case[1], Exception) and large:
             return _raising_alike(module, given, name, of, case[1]) or (case, {})
-        if case[0].took <= SLOW or isinstance(case[1], Exception):
+        if case[0].quickest <= SLOW or isinstance(case[1], Exception):
             return case, {}
         return _smaller(module, given, name, of, MODERATE) or (case, {})
     except TooSlow:

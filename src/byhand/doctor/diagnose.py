@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
-from byhand.doctor import certify, deadline, explain, failures, render
+from byhand.doctor import absent, certify, deadline, explain, failures, render, values
+from byhand.doctor.blocks import Change
 from byhand.doctor.certify import Claim
 from byhand.doctor.find import build
 from byhand.doctor.instrument import Instrumented, compiled
 from byhand.doctor.judge import Judge, Verdict
 from byhand.doctor.repair import Repair, Search
-from byhand.doctor.report import Finding, GradientVerdict, Report
-from byhand.doctor.statements import Change
+from byhand.doctor.report import Finding, Fix, GradientVerdict, Report
 from byhand.doctor.subject import Outcome, State, Subject
 
 MOST_MISTAKES = 3
@@ -32,6 +33,8 @@ def diagnose(
     """Certify, and where something is wrong find out what."""
     if isinstance(outcome, Exception):
         return _shapes(module, text, target, subject, outcome)
+    claims = [*claims, *absent.in_its_place(subject, outcome, claims)]
+    missing = [values.named(path[1:]) for path in absent.forgotten(subject, claims)]
     judges = _judges(subject, claims, more)
     if not judges:
         return Report(
@@ -39,12 +42,17 @@ def diagnose(
         )
     verdicts = [(judge, judge.judge()) for judge in judges]
     gradients = [_verdict_of(claim, verdicts) for claim in claims]
-    if all(g.verdict == "right" for g in gradients):
+    if all(g.verdict == "right" for g in gradients) and not missing:
         return Report(target, "right", tuple(gradients))
-    bad = next((j for j, v in verdicts if v is None or len(v.right) < len(claims)), judges[0])
-    others = [j for j in judges if j is not bad]
-    findings = _search(module, text, bad, others)
-    gradients = _inherit(gradients, findings)
+    findings = []
+    bad = next((j for j, v in verdicts if v is None or len(v.right) < len(claims)), None)
+    if bad is not None:
+        findings = _search(module, text, bad, [j for j in judges if j is not bad])
+        gradients = _inherit(gradients, findings)
+    for name in missing:
+        note = "is not handed back"
+        gradients.append(GradientVerdict("", name, "wrong", float("inf"), len(judges), note))
+        findings.append(explain.not_returned(render.Source(text), subject.definition, name))
     return Report(
         target, "wrong", tuple(gradients), tuple(findings), source=tuple(text.splitlines())
     )
@@ -165,6 +173,15 @@ def _inherit(gradients: list[GradientVerdict], findings: list[Finding]) -> list[
     return found
 
 
+def _reads(fix: Fix | None, guessed: str) -> bool:
+    """Whether a correction speaks for what was guessed: where its line no longer reads that, the
+    line may be right and the guess wrong."""
+    if fix is None:
+        return False
+    word = re.compile(rf"\b{re.escape(guessed)}\b")
+    return bool(word.search(fix.new)) or not word.search(fix.old)
+
+
 def _shapes(
     module: Instrumented,
     text: str,
@@ -174,7 +191,7 @@ def _shapes(
 ) -> Report:
     judge = Judge(subject, subject.start, [], None)
     findings = _search(module, text, judge, [])
-    if subject.guessed and not any(f.fix for f in findings):
+    if subject.guessed and not any(_reads(f.fix, subject.guessed) for f in findings):
         # Most likely it was called with the wrong thing.
         reason = (
             f"{subject.plan.backward} wants {subject.guessed}, which nothing is known for: return "

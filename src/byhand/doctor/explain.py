@@ -38,6 +38,8 @@ SAYINGS = {
     "add to it.",
     "double-counted": "The share is added to what holds it already: write =, not +=.",
     "wrong-mask": "The condition lets the wrong elements through: {new}, not {old}.",
+    "wrong-padding-or-stride": "What the forward added at the edges is cut off again on all "
+    "sides: {new}, not {old}.",
     "wrong-operator": "The operation is not the one of the derivative: {new}, not {old}.",
     "wrong-expression": "The derivative here is {new}, which {old} is not.",
     "updated-too-early": "The line runs at the wrong moment: it changes what a later one reads.",
@@ -91,6 +93,8 @@ def _message(source: Source, best: Repair) -> str:
     edit = best.change
     saying = SAYINGS[edit.kind]
     if not isinstance(edit, Edit):
+        if edit.kind == "swapped-variable":
+            return "The line is that of another variable, copied and left as it was."
         return saying.format(old="this line", new="the corrected line")
     old, new = edit.old, edit.new
     own = {id(node) for node in ast.walk(best.site.expression)}
@@ -162,6 +166,21 @@ def _target(source: Source, statement: ast.stmt) -> str:
 def _short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def not_returned(source: Source, backward: ast.FunctionDef | None, name: str) -> Finding:
+    """A gradient that is missing, at the return statement that should have it."""
+    returns = [n for n in ast.walk(backward) if isinstance(n, ast.Return)] if backward else []
+    place = source.place(returns[-1] if returns else backward or ast.Pass())
+    return Finding(
+        place.line,
+        place.column,
+        place.end_column,
+        "",
+        "missing-gradient",
+        f"No gradient of {name} is handed back. The loss depends on it, and the other parameters "
+        "of its layer, and its like in other layers, have theirs.",
+    )
 
 
 def unexplained(source: Source, search: Lineup) -> Finding | None:

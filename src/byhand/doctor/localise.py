@@ -32,8 +32,10 @@ SECONDS = 0.3
 
 @dataclass
 class Target:
-    """What the first value of a statement should have been.
+    """What a statement should have computed in one of its rounds.
 
+    round       the first round whose value has to be another; that of a loop which begins with a
+                carrier of zeros may well be right
     solved      the wrong gradients that some value makes right, as many as one value can
     start       the value that it had
     matrix      what is known of a change d that makes them right: matrix @ d = need
@@ -45,6 +47,7 @@ class Target:
     need: np.ndarray
     slack: float
     shape: tuple[int, ...]
+    round: int = 0
 
     def allows(self, value: Any) -> bool:
         """Whether a value may be the one wanted. Where none of this shape is, another may be."""
@@ -86,7 +89,7 @@ def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> 
     point = judge.point
     assert point is not None
     first = flat(visit.results[0]) if visit.results else None
-    if first is None or first.size == 0 or first.size * visit.count > MOST_COLUMNS:
+    if first is None or first.size == 0 or not 0 < visit.size <= MOST_COLUMNS:
         return None
     usable = [c for c in judge.claims if taken(c, base.gradients.get(c.name), point) is not None]
     start = vector(base, judge, usable)
@@ -94,7 +97,7 @@ def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> 
         return None  # what has another shape is in no vector
     if start is None or not np.all(np.isfinite(start)):
         return None
-    matrix = _matrix(judge, visit, usable, start, first.size)
+    matrix = _matrix(judge, visit, usable, start)
     if matrix is None:
         return None
     kinked = np.concatenate([point.truth[c.name].kinks for c in usable])
@@ -113,10 +116,30 @@ def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> 
 
     can = _together(moved, lambda which: _consistent(matrix, need, rows_of(which), slack))
     rows, solved = rows_of(can), frozenset(usable[k].name for k in can)
-    own, others = matrix[rows, : first.size], matrix[rows, first.size :]
-    free = _complement(others)
-    shape = values.shape(visit.results[0])
-    return Target(solved, first, free @ own, free @ need[rows], slack, shape)
+    return _of_a_round(visit, matrix[rows], need[rows], slack, solved)
+
+
+def _of_a_round(
+    visit: Visit, matrix: np.ndarray, need: np.ndarray, slack: float, solved: frozenset[str]
+) -> Target:
+    """What one round has to make up for since the others cannot."""
+    found: Target | None = None
+    at = 0
+    for place, result in enumerate(visit.results):
+        start = flat(result)
+        assert start is not None
+        own = np.zeros(matrix.shape[1], bool)
+        own[at : at + start.size] = True
+        at += start.size
+        free = _complement(matrix[:, ~own])
+        left = free @ need
+        if found is None or np.abs(left).max(initial=0) > slack:
+            shape = values.shape(result)
+            found = Target(solved, start, free @ matrix[:, own], left, slack, shape, place)
+        if np.abs(left).max(initial=0) > slack:
+            break
+    assert found is not None
+    return found
 
 
 def _moves(matrix: np.ndarray) -> bool:
@@ -138,10 +161,10 @@ def _together(which: list[int], agree: Callable[[list[int]], bool]) -> list[int]
 
 
 def _matrix(
-    judge: Judge, visit: Visit, claims: list[Claim], start: np.ndarray, size: int
+    judge: Judge, visit: Visit, claims: list[Claim], start: np.ndarray
 ) -> np.ndarray | None:
     """∂(gradients)/∂(the statement's values in all its rounds); None where it is not linear."""
-    count = visit.count * size
+    count = visit.size
     rng: Any = np.random.default_rng(1)
     began = time.thread_time()
     step = rng.normal(size=count)

@@ -19,7 +19,9 @@ def by_place(
     """The results that nothing is claimed of yet, each with the argument that it belongs to."""
     order = _Order(subject, claimed)
     for name, gradient in outcome.gradients.items():
-        if name not in claimed and order.place(name) is not None:
+        # W beside grad_W is the variable after its update.
+        updated = ("inputs", name) in claimed.values()
+        if name not in claimed and not updated and order.place(name) is not None:
             shape = values.shape(gradient)
             argument = order.at_its_place(name, shape) or order.of_its_shape(name, shape)
             if argument is not None:

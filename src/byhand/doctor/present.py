@@ -83,6 +83,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "version": 1,
         "target": report.target,
         "verdict": report.verdict,
+        "reason": report.reason,
         "gradients": [
             {
                 "name": gradient.name,

@@ -7,10 +7,10 @@ import copy
 import re
 from dataclasses import dataclass
 
+from byhand.doctor.blocks import Change
 from byhand.doctor.edits import Edit
 from byhand.doctor.repair import Repair
 from byhand.doctor.report import Fix
-from byhand.doctor.statements import Change
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,14 @@ def _offset(source: Source, line: int, offset: int) -> int:
 
 
 def _of_change(source: Source, change: Change, statement: ast.stmt) -> tuple[Fix, Place]:
-    if change.after is not None:
-        anchor = change.after
-        old = source.statement(anchor)
+    anchor = change.after or change.before
+    if anchor is not None:
+        line = (anchor.end_lineno or 0) if change.after is not None else anchor.lineno
+        old = source.lines[line - 1]
         indent = source.lines[anchor.lineno - 1][: source.column(anchor.lineno, anchor.col_offset)]
-        new = "\n".join([old, *(indent + source.unparsed(n) for n in change.new)])
-        return Fix(anchor.lineno, old, new), source.place(anchor)
+        lines = [indent + source.unparsed(n) for n in change.new]
+        new = "\n".join([old, *lines] if change.after is not None else [*lines, old])
+        return Fix(line, old, new), Place(line, len(old) - len(old.lstrip()), len(old.rstrip()))
     old = source.statement(statement)
     place = source.place(statement)
     indent = source.lines[statement.lineno - 1][

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from byhand.doctor import statements, synthesis, values
+from byhand.doctor.blocks import Change
 from byhand.doctor.edits import Atom, Edit, Editor, substitute
 from byhand.doctor.expressions import Evaluator
 from byhand.doctor.instrument import Handler, Instrumented, Site, compiled
 from byhand.doctor.judge import Judge
 from byhand.doctor.probing import equal, print_of
-from byhand.doctor.suspects import Lineup, Suspect, hands_on, only_names
+from byhand.doctor.suspects import Lineup, Suspect, hands_on
 
 FEW = 4
+"""Executions of a statement up to which an expression in its place is not worth compiling."""
 SLIP = 1.5
 """What a slip costs: where one explains everything nothing is made up."""
 MOST_PAID = 3.5
@@ -36,7 +38,7 @@ class Repair:
     then `expression`, or of whole statements."""
 
     site: Site
-    change: Edit | statements.Change
+    change: Edit | Change
     right: frozenset[str]
     expression: ast.expr | None = None
 
@@ -85,9 +87,16 @@ class Search(Lineup):
         place = self.suspects.index(s)
         return repair.change.cost + 0.02 * place + self._unlikely(s, repair.change)
 
-    def _unlikely(self, s: Suspect, change: Edit | statements.Change) -> float:
+    def _unlikely(self, s: Suspect, change: Edit | Change) -> float:
         """What the place adds to the cost of a change."""
-        found = 0.6 * (s.innocent or s.late) + 0.6 * only_names(s.visit.site)
+        found = 0.6 * (s.innocent or s.late)
+        if s.collects:
+            found += 0.15 if isinstance(s.visit.site.expression, ast.Name) else 0.6
+        # A forward that keeps the wrong thing is rarer than a backward that is wrong.
+        found += 0.6 * s.forward
+        # m = len(x) is what it says; what divides by it may want its root, or no m at all.
+        counts = s.visit.results and isinstance(s.visit.results[-1], int | np.integer)
+        found += 0.6 * bool(counts)
         # W -= lr * dW stands in the wrong place, if anything is wrong with it.
         if s.updates and (isinstance(change, Edit) or change.kind == "extra-term"):
             found += 0.6
@@ -141,11 +150,9 @@ class Search(Lineup):
             *editor.terms(derived, [*some, Atom("2", 2)]),
         ]
 
-    def _in_order(
-        self, changes_of: Callable[[Suspect], Sequence[Edit | statements.Change]]
-    ) -> None:
+    def _in_order(self, changes_of: Callable[[Suspect], Sequence[Edit | Change]]) -> None:
         """The cheapest first, wherever it is, until what is left is dearer than what was found."""
-        queue: list[tuple[float, Suspect, Edit | statements.Change]] = []
+        queue: list[tuple[float, Suspect, Edit | Change]] = []
         for place, s in enumerate(self.suspects):
             queue += [
                 (change.cost + 0.01 * place + self._unlikely(s, change), s, change)
@@ -220,14 +227,14 @@ class Search(Lineup):
         """Whether the new expression has a value that was not tried yet where the statement ran,
         and, where that is known, the wanted one; cheap to ask."""
         visit = s.visit
-        if visit.failed or not visit.results or visit.results[0] is None:
+        if visit.failed or len(visit.results) < len(visit.scopes) or visit.results[0] is None:
             return True
         try:
             with np.errstate(all="ignore"):
                 afters = [evaluator.value(expression) for evaluator in s.evaluators]
         except Exception:
             return False
-        befores = visit.results[:1] + visit.results[1:][-1:]
+        befores = [visit.results[k] for k in s.rounds]
         if visit.count <= 2 and all(map(equal, befores, afters)):
             return False
         key = (visit.site.number, print_of(afters))
@@ -260,9 +267,10 @@ class Search(Lineup):
                     value = s.evaluators[0].value(atom.node)
                 except Exception:
                     continue
-                array = values.as_array(value)
-                if array is not None and array.ndim and array.dtype.kind in "fib":
-                    made.append((atom.node, np.asarray(array, float)))
+                mask = isinstance(value, np.ndarray) and value.dtype == np.bool_
+                array = value.astype(float) if mask else values.as_array(value)
+                if array is not None and array.ndim:
+                    made.append((atom.node, array))
             return made
 
         return synthesis.Stock(
@@ -285,7 +293,7 @@ class Search(Lineup):
                 return None
         return right
 
-    def _try_change(self, s: Suspect, change: statements.Change) -> None:
+    def _try_change(self, s: Suspect, change: Change) -> None:
         site = s.visit.site
         kept = self.module.install(site.function, change.definition)
         if kept is None:

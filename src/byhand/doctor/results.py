@@ -133,7 +133,9 @@ def return_names(definition: ast.FunctionDef | None) -> list[str]:
     """The names in the last return statement: dx, dw, db."""
     if definition is None:
         return []
-    returns = [n for n in _own(definition) if isinstance(n, ast.Return) and n.value is not None]
+    returns = [
+        n for n in own_nodes(definition) if isinstance(n, ast.Return) and n.value is not None
+    ]
     if not returns:
         return []
     value = returns[-1].value
@@ -145,7 +147,7 @@ def return_names(definition: ast.FunctionDef | None) -> list[str]:
     label = _name_of(value)
     if label and isinstance(value, ast.Name):
         # A name that was bound to a tuple: return grads, where grads = dx, dw.
-        for node in _own(definition):
+        for node in own_nodes(definition):
             if isinstance(node, ast.Assign) and any(
                 isinstance(t, ast.Name) and t.id == label for t in node.targets
             ):
@@ -155,6 +157,17 @@ def return_names(definition: ast.FunctionDef | None) -> list[str]:
     return [label]
 
 
+def packed(definition: ast.FunctionDef | None) -> dict[str, list[str]]:
+    """The names in each tuple that a function makes: {"cache": ["x", "mask"]}."""
+    made = [n for n in own_nodes(definition) if isinstance(n, ast.Assign)] if definition else []
+    return {
+        target.id: [_name_of(e) for e in n.value.elts]
+        for n in made
+        for target in n.targets
+        if isinstance(target, ast.Name) and isinstance(n.value, ast.Tuple)
+    }
+
+
 def _labels(node: ast.expr) -> str:
     """The name of a result; of a tuple in it the names of its parts, "g_w,g_b"."""
     if isinstance(node, ast.Tuple | ast.List):
@@ -162,7 +175,7 @@ def _labels(node: ast.expr) -> str:
     return _name_of(node)
 
 
-def _own(definition: ast.FunctionDef) -> Iterator[ast.AST]:
+def own_nodes(definition: ast.FunctionDef) -> Iterator[ast.AST]:
     """The nodes of a function without those of the functions in it."""
     stack: list[ast.AST] = list(definition.body)
     while stack:
@@ -189,12 +202,12 @@ def _name_of(node: ast.expr) -> str:
         and isinstance(node.func.value, ast.Name)
     ):
         return "" if node.func.value.id in ("np", "numpy", "torch", "math") else node.func.value.id
-    if (
-        isinstance(node, ast.BinOp)
-        and isinstance(node.left, ast.Name)
-        and isinstance(node.right, ast.Name | ast.Constant)
-    ):
-        return node.left.id
+    if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name):
+        # dW / m is dW still, and s * mask is not s.
+        name = node.left.id
+        plain = isinstance(node.right, ast.Constant)
+        speaks = names.looks_like_gradient(name) or names.LOSS.search(name)
+        return name if plain or (speaks and isinstance(node.right, ast.Name)) else ""
     if isinstance(node, ast.UnaryOp):
         return _name_of(node.operand)
     return ""

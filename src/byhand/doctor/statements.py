@@ -3,65 +3,17 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from byhand.doctor import values
+from byhand.doctor import missing, values
+from byhand.doctor.blocks import Change, loading, place_of, with_blocks, written_at
 from byhand.doctor.edits import Edit, substitute
 from byhand.doctor.instrument import Site, definition
-
-
-@dataclass
-class Change:
-    """A function's definition with something changed.
-
-    definition   what the function is to be
-    new          the statements put in the place of the old one, or after `after`
-    move         the statement, the one that it is moved past, and whether down
-    """
-
-    definition: ast.FunctionDef
-    kind: str
-    cost: float
-    new: list[ast.stmt]
-    after: ast.stmt | None = None
-    move: tuple[ast.stmt, ast.stmt, bool] | None = None
-
-
-def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    for child in ast.walk(node):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(child, name, None)
-            if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
-                yield block
-
-
-def _find(function: ast.FunctionDef, statement: ast.stmt) -> tuple[list[ast.stmt], int] | None:
-    """The block that holds the statement, and its place there."""
-    for block in _blocks(function):
-        for k, s in enumerate(block):
-            if (s.lineno, s.col_offset) == (statement.lineno, statement.col_offset):
-                return block, k
-    return None
-
-
-def _with(node: Any, new: dict[int, list[ast.stmt]]) -> Any:
-    """The definition with other blocks in the place of those named by id; the rest is shared."""
-    made = {}
-    for name in ("body", "orelse", "finalbody", "handlers"):
-        block = getattr(node, name, None)
-        if not isinstance(block, list):
-            continue
-        inside = [_with(s, new) for s in new.get(id(block), block)]
-        if len(inside) != len(block) or any(a is not b for a, b in zip(inside, block, strict=True)):
-            made[name] = inside
-    if not made:
-        return node
-    return ast.copy_location(type(node)(**(dict(ast.iter_fields(node)) | made)), node)
 
 
 def changes(
@@ -74,19 +26,19 @@ def changes(
     expression there."""
     original = definition(tree, site.function)
     statement = site.statement
-    place = _find(original, statement)
+    place = place_of(original, statement)
     if place is None:
         return
     block, k = place
 
     def replaced(new: ast.stmt, kind: str, cost: float) -> Iterator[Change]:
         there = ast.fix_missing_locations(ast.copy_location(copy.copy(new), block[k]))
-        function = _with(original, {id(block): [*block[:k], there, *block[k + 1 :]]})
+        function = with_blocks(original, {id(block): [*block[:k], there, *block[k + 1 :]]})
         yield Change(function, kind, cost, [new])
 
     if isinstance(statement, ast.AugAssign):
         target = statement.target
-        load = _loading(target)
+        load = loading(target)
         yield from replaced(ast.Assign([target], statement.value), "double-counted", 1.3)
         for op in (ast.Add, ast.Sub, ast.Mult, ast.Div):
             if not isinstance(statement.op, op):
@@ -116,54 +68,18 @@ def changes(
                 tensors = values.is_tensor(there.get(ast.unparse(to.value)))
                 added = _index_put(to, statement.value) if tensors else _add_at(to, statement.value)
                 yield from replaced(added, "not-accumulated", 1.4)
+    yield from _renumbered(original, statement, replaced)
+    yield from _cut_off(statement, replaced, there)
+    yield from _listed(statement, replaced)
     yield from _targets(statement, replaced)
     yield from _exchanged(statement, replaced, there)
     yield from _masked(statement, replaced, edits)
 
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):
         left = [*block[:k], *block[k + 1 :]] or [ast.copy_location(ast.Pass(), block[k])]
-        yield Change(_with(original, {id(block): left}), "extra-term", 1.5, [])
-    yield from _scaled(original, block, k, there)
+        yield Change(with_blocks(original, {id(block): left}), "extra-term", 1.5, [])
     yield from _moves(original, block, k)
-    yield from _carriers(original, block, k, there)
-
-
-def _scaled(
-    original: ast.FunctionDef, block: list[ast.stmt], k: int, there: dict[str, Any]
-) -> Iterator[Change]:
-    """A line that is missing after what is written in steps: d /= n, d[rows, labels] -= 1."""
-    target = _written(block[k])
-    whole = target.value if isinstance(target, ast.Subscript) else target
-    if not isinstance(whole, ast.Name) or not values.shape(there.get(whole.id)):
-        return
-    name, shape = whole.id, values.shape(there[whole.id])
-    around = {n: v for n, v in there.items() if n.isidentifier()}
-    around |= {f"self.{n}": v for n, v in getattr(there.get("self"), "__dict__", {}).items()}
-    lines: list[tuple[str, str]] = []
-    if isinstance(target, ast.Subscript):
-        for other, value in around.items():
-            size = values.as_array(value)
-            if size is not None and size.shape == () and float(size) not in (0.0, 1.0):
-                lines += [(f"{name} /= {other}", "scale"), (f"{name} *= {other}", "scale")]
-        lines += [(f"{name} /= {name}.shape[{axis}]", "scale") for axis in range(len(shape))]
-    elif len(shape) == 2:
-        for other, value in around.items():
-            if values.shape(value) == shape[:1] and getattr(value, "dtype", None) == np.int64:
-                lines.append((f"{name}[np.arange(len({name})), {other}] -= 1", "missing-term"))
-    for text, kind in lines:
-        new = ast.copy_location(ast.parse(text).body[0], block[k])
-        more = [*block[: k + 1], new, *block[k + 1 :]]
-        function = _with(original, {id(block): more})
-        yield Change(function, kind, 1.5, [new], after=block[k])
-
-
-def _written(statement: ast.stmt) -> ast.expr | None:
-    """Where an assignment writes, if that is one place."""
-    if isinstance(statement, ast.AugAssign):
-        return statement.target
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        return statement.targets[0]
-    return None
+    yield from missing.lines(original, block, k, there)
 
 
 def _written_to(statement: ast.stmt, target: ast.Subscript) -> ast.stmt:
@@ -174,9 +90,92 @@ def _written_to(statement: ast.stmt, target: ast.Subscript) -> ast.stmt:
     return ast.Assign([target], statement.value)
 
 
+def _renumbered(original: ast.FunctionDef, statement: ast.stmt, replaced: Any) -> Iterator[Change]:
+    """g2 += lam * w["W2"] for g1 += lam * w["W1"]: a line that was copied and not changed."""
+    if not isinstance(statement, ast.Assign | ast.AugAssign):
+        return
+
+    def numbers(node: ast.AST) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for n in ast.walk(node):
+            if (text := _numbered(n)) is not None:
+                found[text[-1]] = found.get(text[-1], 0) + 1
+        return found
+
+    # Of two lines that are the same the second is the copy.
+    twins = [n for n in ast.walk(original) if ast.dump(n) == ast.dump(statement)]
+    copied = any(n.lineno < statement.lineno for n in twins if isinstance(n, ast.stmt))
+    own = numbers(statement)
+    for old in [digit for digit, count in own.items() if count > 1]:
+        for new in sorted(numbers(original).keys() - {old}):
+            twin = copy.deepcopy(statement)
+            for n in ast.walk(twin):
+                if (text := _numbered(n)) is not None and text[-1] == old:
+                    _rename(n, text[:-1] + new)
+            yield from replaced(twin, "swapped-variable", 1.3 if copied else 1.45)
+
+
+def _numbered(node: ast.AST) -> str | None:
+    """A name, an attribute or a key that ends in a number."""
+    text = getattr(node, "id", None) or getattr(node, "attr", None)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        text = node.value
+    return text if isinstance(text, str) and text[-1:].isdigit() and len(text) > 1 else None
+
+
+def _rename(node: Any, text: str) -> None:
+    if isinstance(node, ast.Constant):
+        node.value = text
+    else:
+        setattr(node, "id" if isinstance(node, ast.Name) else "attr", text)
+
+
+def _cut_off(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Iterator[Change]:
+    """g[1:] += lam * w[1:] for g += lam * w: the bias beside the weights has no part in it."""
+    if not isinstance(statement, ast.AugAssign) or not isinstance(statement.op, ast.Add | ast.Sub):
+        return
+    whole = ast.unparse(statement.target)
+    with contextlib.suppress(Exception):
+        shape = values.shape(eval(whole, {}, there))
+        for axis in range(min(2, len(shape))):
+            for part in (ast.Slice(ast.Constant(1)), ast.Slice(None, ast.Constant(-1))):
+                index: ast.expr = ast.Tuple([ast.Slice(), part], ast.Load()) if axis else part
+                value = _each_cut(statement.value, index, shape, there)
+                target = ast.Subscript(loading(statement.target), index, ast.Store())
+                new = ast.AugAssign(target, statement.op, value)
+                yield from replaced(new, "extra-term", 1.5)
+
+
+def _each_cut(
+    node: ast.expr, index: ast.expr, shape: tuple[int, ...], there: dict[str, Any]
+) -> ast.expr:
+    """The expression with every array of this shape that it reads cut."""
+    for part in ast.walk(node):
+        if not isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
+            continue
+        with contextlib.suppress(Exception):
+            if values.shape(eval(ast.unparse(part), {}, there)) == shape:
+                node = substitute(node, part, ast.Subscript(part, index, ast.Load()))
+    return node
+
+
+def _listed(statement: ast.stmt, replaced: Any) -> Iterator[Change]:
+    """deltas.insert(0, d) for deltas.append(d), and the other way round."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return
+    name, holder = call.func.attr, call.func.value
+    other = {"append": "insert", "insert": "append"}.get(name)
+    if other is not None:
+        first = [ast.Constant(0)] if other == "insert" else []
+        func = ast.Attribute(holder, other, ast.Load())
+        new = ast.Expr(ast.Call(func, [*first, call.args[-1]], []))
+        yield from replaced(new, "index-shift", 1.5)
+
+
 def _targets(statement: ast.stmt, replaced: Any) -> Iterator[Change]:
     """h[t] for h[t - 1], where it is written."""
-    target = _written(statement)
+    target = written_at(statement)
     if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Slice):
         return
     parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
@@ -207,7 +206,7 @@ def _masked(
     statement: ast.stmt, replaced: Any, edits: Callable[[ast.expr], Iterator[Edit]]
 ) -> Iterator[Change]:
     """Another condition for the elements that are written: dz[z <= 0] = 0."""
-    target = _written(statement)
+    target = written_at(statement)
     conditions = (ast.Compare, ast.UnaryOp, ast.Name, ast.Attribute)
     if not isinstance(target, ast.Subscript) or not isinstance(target.slice, conditions):
         return
@@ -220,7 +219,7 @@ def _masked(
 
 def _exchanged(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Iterator[Change]:
     """Another index, or an index times a stride, where the result is written."""
-    target = _written(statement)
+    target = written_at(statement)
     if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Constant):
         return
     whole = [
@@ -255,16 +254,8 @@ def _swap_names(node: ast.expr, a: str, b: str) -> ast.expr:
     return twin
 
 
-def _loading(target: ast.expr) -> ast.expr:
-    twin = copy.deepcopy(target)
-    for node in ast.walk(twin):
-        if hasattr(node, "ctx"):
-            node.ctx = ast.Load()
-    return twin
-
-
 def _add_at(target: ast.Subscript, value: ast.expr) -> ast.stmt:
-    array = _loading(target.value)
+    array = loading(target.value)
     index = target.slice
     call = ast.Call(
         ast.Attribute(
@@ -280,7 +271,7 @@ def _index_put(target: ast.Subscript, value: ast.expr) -> ast.stmt:
     """grad.index_put_((ids,), g, accumulate=True), PyTorch's np.add.at."""
     parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
     call = ast.Call(
-        ast.Attribute(_loading(target.value), "index_put_", ast.Load()),
+        ast.Attribute(loading(target.value), "index_put_", ast.Load()),
         [ast.Tuple(parts, ast.Load()), value],
         [ast.keyword("accumulate", ast.Constant(True))],
     )
@@ -310,7 +301,7 @@ def _moves(original: ast.FunctionDef, block: list[ast.stmt], k: int) -> Iterator
         if to == k or not 0 <= to < size or isinstance(statement, ast.Return):
             continue
         yield Change(
-            _with(original, {id(block): [*rest[:to], statement, *rest[to:]]}),
+            with_blocks(original, {id(block): [*rest[:to], statement, *rest[to:]]}),
             "updated-too-early",
             1.6 + 0.02 * abs(to - k),
             [statement],
@@ -320,49 +311,15 @@ def _moves(original: ast.FunctionDef, block: list[ast.stmt], k: int) -> Iterator
     for loop in ast.walk(original):
         if not (isinstance(loop, ast.For | ast.While) and loop.body is block and rest):
             continue
-        place = _find(original, loop)
+        place = place_of(original, loop)
         if place is None:
             continue
         outer, at = place
         after = [*outer[: at + 1], statement, *outer[at + 1 :]]
         yield Change(
-            _with(original, {id(block): rest, id(outer): after}),
+            with_blocks(original, {id(block): rest, id(outer): after}),
             "return-in-loop" if isinstance(statement, ast.Return) else "updated-too-early",
             1.4,
             [statement],
             move=(statement, loop, True),
         )
-
-
-def _carriers(
-    original: ast.FunctionDef, block: list[ast.stmt], k: int, there: dict[str, Any]
-) -> Iterator[Change]:
-    """A value for the next round that is never passed on: dhnext = dhprev at the loop's end."""
-    if k != len(block) - 1 and not isinstance(block[k], ast.Assign):
-        return
-    for loop in ast.walk(original):
-        if not isinstance(loop, ast.For) or loop.body is not block:
-            continue
-        stored, read = _names(block, ast.Store), _names(block, ast.Load)
-        earlier = [s for s in original.body if s.lineno < loop.lineno]
-        waiting = (read - stored) & _names(earlier, ast.Store)
-        for name in sorted(waiting):
-            if not isinstance(there.get(name), np.ndarray | float):
-                continue
-            for source in sorted(stored):
-                value = there.get(source)
-                if value is None or values.shape(value) != values.shape(there[name]):
-                    continue
-                new = ast.Assign([ast.Name(name, ast.Store())], ast.Name(source, ast.Load()))
-                last = ast.fix_missing_locations(ast.copy_location(new, block[-1]))
-                function = _with(original, {id(block): [*block, last]})
-                yield Change(function, "dropped-path", 1.7, [new], after=block[-1])
-
-
-def _names(block: list[ast.stmt], context: type) -> set[str]:
-    return {
-        n.id
-        for s in block
-        for n in ast.walk(s)
-        if isinstance(n, ast.Name) and isinstance(n.ctx, context)
-    }

@@ -24,6 +24,7 @@ from byhand.doctor.results import (
     gradient_leaves,
     is_output,
     is_scalar,
+    packed,
     random_like,
     return_names,
     scalar,
@@ -107,9 +108,13 @@ class Subject:
             for name in (plan.forward, plan.backward, plan.loss)
             if name
         }
+        self.packed = packed(_def(module, plan, plan.forward))
+        self.definition = _def(module, plan, plan.backward or plan.forward)
         self.parameters: dict[str, Any] = {}
+        self.wanted: dict[tuple[Any, ...], set[int]] = {}
         self.guessed = ""
         self.took = 0.0  # seconds, of the longest run
+        self.quickest = math.inf  # seconds, of the shortest run
         self.patience = math.inf
         uses = {str(getattr(v, "__name__", "")) for v in module.namespace.values()}
         torch = sys.modules.get("torch") if any("torch" in name for name in uses) else None
@@ -143,7 +148,8 @@ class Subject:
         except SystemExit as error:
             raise Ended("it ends the program") from error
         finally:
-            self.took = max(self.took, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self.took, self.quickest = max(self.took, seconds), min(self.quickest, seconds)
 
     def _seed(self) -> None:
         """The same numbers in each run, for code that draws its own."""
@@ -205,7 +211,7 @@ class Subject:
         name = str(self.plan.backward)
         function = self.function(state, name)
         parameters = self._signature(name, function)
-        passing = Passing(function, parameters, outputs, upstream, state.inputs)
+        passing = Passing(function, parameters, outputs, self.packed, upstream, state.inputs)
         try:
             return passing.call()
         finally:
@@ -223,7 +229,10 @@ class Subject:
     def _weigh(self, outputs: Any) -> tuple[float, dict[str, Any]]:
         """The loss of an array output: its sum weighted by a fixed random cotangent, for each
         output that the backward asks for."""
-        wanted = self._wanted(outputs)
+        sort = tuple((name, type(value)) for name, value in outputs)
+        if sort not in self.wanted:
+            self.wanted[sort] = self._wanted(outputs)
+        wanted = self.wanted[sort]
         loss, upstream = 0.0, {}
         for place, (name, value) in enumerate(outputs):
             if place not in wanted:

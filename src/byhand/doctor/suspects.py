@@ -10,6 +10,7 @@ import ast
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from byhand.doctor import deadline, localise, values
 from byhand.doctor.edits import Atom, Editor
 from byhand.doctor.expressions import Evaluator
 from byhand.doctor.instrument import Instrumented, Site, definition
-from byhand.doctor.judge import Judge, Verdict, changed
+from byhand.doctor.judge import Judge, Verdict, changed, same_loss
 from byhand.doctor.probing import nudge, nudgeable
-from byhand.doctor.subject import Outcome
+from byhand.doctor.subject import Outcome, Subject
 from byhand.doctor.trace import Scope, Visit, texts_of, trace
 
 SECONDS = 6.0
@@ -34,6 +35,8 @@ class Suspect:
     innocent    whether its value is the gradient that its name says
     late        whether a value before it has gone wrong already
     updates     whether it writes to a variable whose gradient is asked for, W -= lr * dW
+    forward     whether it is the forward that runs it
+    collects    whether it only hands on what other lines computed: return dx, dW, db
     """
 
     visit: Visit
@@ -44,6 +47,8 @@ class Suspect:
     innocent: bool = False
     late: bool = False
     updates: bool = False
+    forward: bool = False
+    collects: bool = False
 
     @property
     def after(self) -> dict[str, Any]:
@@ -58,13 +63,23 @@ class Suspect:
         """Whether no value of this statement makes a wrong gradient right."""
         return self.target is not None and not self.target.solved
 
+    @property
+    def rounds(self) -> list[int]:
+        """The round that the target is of, or the first, and another one."""
+        first = 0 if self.target is None else self.target.round
+        others = [k for k in range(len(self.visit.scopes)) if k != first]
+        return [first, *others[-1:]]
+
     @cached_property
     def evaluators(self) -> list[Evaluator]:
-        """For expressions at this statement, as it was run the first time and a later one."""
+        """For expressions at this statement, as it was run in the round that the target is of, or
+        the first time, and in another."""
         roots = [self.visit.site.expression, *(a.node for a in self.atoms)]
         shared = [node for root in roots for node in ast.walk(root)]
-        scopes = self.visit.scopes[:1] + self.visit.scopes[1:][-1:]
-        return [Evaluator({**self.scope.module.namespace, **there}, shared) for there in scopes]
+        return [
+            Evaluator({**self.scope.module.namespace, **self.visit.scopes[k]}, shared)
+            for k in self.rounds
+        ]
 
     def value_of(self, node: ast.AST) -> Any:
         """The value of an expression, as the statement was run the last time."""
@@ -90,6 +105,8 @@ class Lineup:
         """Find the statements that could be guilty, the likeliest first."""
         subject, state = self.judge.subject, self.judge.state
         visits, raised = trace(subject, state)
+        if raised and self.judge.loss is None:
+            self.judge.loss = _loss_until_then(subject, visits)
         self.base_outcome = None if raised else self.judge.outcome()
         self.base = self.judge.verdict(self.base_outcome) if self.base_outcome else None
         self.misshapen = self.base is not None and any(
@@ -120,11 +137,20 @@ class Lineup:
             # value to be nudged it is not looked at.
             if number in forward and influence is None:
                 continue
+            function = definition(self.original, site.function)
             if site.function not in texts:
-                texts[site.function] = texts_of(definition(self.original, site.function))
+                texts[site.function] = texts_of(function)
             scope = Scope(self.module, visit, texts[site.function])
-            updates = localise.written_name(site.statement) in variables
-            suspects.append(Suspect(visit, influence, scope, updates=updates))
+            suspects.append(
+                Suspect(
+                    visit,
+                    influence,
+                    scope,
+                    updates=localise.written_name(site.statement) in variables,
+                    forward=number in forward,
+                    collects=only_names(site, function),
+                )
+            )
         right = self.base.right if self.base else frozenset()
 
         def rank(s: Suspect) -> tuple[float, ...]:
@@ -166,7 +192,7 @@ class Lineup:
                 solves = len(wrong) - 0.6
             else:
                 solves = len(s.influence & wrong) - 0.5
-            return (float(s.innocent), float(s.late), float(only_names(s.visit.site)), -solves)
+            return (float(s.innocent), float(s.late), float(s.collects), -solves)
 
         self.suspects = sorted(self.suspects, key=rank)
 
@@ -194,9 +220,7 @@ class Lineup:
         finally:
             self.module.quiet()
         assert self.base_outcome is not None
-        if abs(outcome.loss - self.base_outcome.loss) > 1e-9 * max(
-            1.0, abs(self.base_outcome.loss)
-        ):
+        if not same_loss(outcome.loss, self.base_outcome.loss):
             return frozenset({"\x00loss"})
         return changed(self.base_outcome, outcome, self.judge.claims)
 
@@ -232,14 +256,18 @@ class Lineup:
             found += [
                 f"self.{n}"
                 for n, v in vars(type(owner)).items()
-                if callable(v) and not n.startswith("__")
+                if isinstance(v, FunctionType)
+                and not n.startswith("__")
+                and not _keeps(self.module.tree, v)
             ]
         return found
 
     def derived(self, s: Suspect) -> list[Atom]:
         """What is often made of an activation: its derivative, its mask, its complement."""
         found = []
-        for atom in s.atoms:
+        slopes = [a.text for a in s.atoms if isinstance(a.value, float) and 0 < a.value <= 1][:3]
+        own = values.shape(s.visit.results[-1]) if s.visit.results else ()
+        for atom in sorted(s.atoms, key=lambda a: values.shape(a.value) != own):
             shape = values.shape(atom.value)
             kind = getattr(getattr(atom.value, "dtype", None), "kind", "f")
             if not shape:
@@ -248,6 +276,8 @@ class Lineup:
                 if isinstance(atom.value, int) and atom.value > 1:
                     found.append((f"{atom.text} ** 0.5", atom))
                 continue
+            if kind == "b":
+                found.append((f"(~{atom.text})", atom))
             if kind == "b" or (values.is_tensor(atom.value) and not atom.value.is_floating_point()):
                 continue
             if "[" in atom.text and len(found) > 60:
@@ -262,6 +292,9 @@ class Lineup:
             ]
             if not values.is_tensor(atom.value):
                 found += [(f"{self.np_name}.exp({t})", atom)]
+                for slope in slopes:  # leaky ReLU, ELU
+                    found += [(f"{self.np_name}.where({t} > 0, 1, {slope})", atom)]
+                    found += [(f"{self.np_name}.where({t} > 0, 1, {t} + {slope})", atom)]
                 for f in self._functions(s):
                     if not f.startswith("self.") and _unary(self.module.namespace.get(f)):
                         found.append((f"{f}({t})", atom))
@@ -276,20 +309,57 @@ class Lineup:
         return made
 
 
+def _loss_until_then(subject: Subject, visits: dict[int, Visit]) -> float | None:
+    """The loss of a function that raises before it returns it, if it has been computed by then."""
+    label = next(iter(subject.names[subject.plan.forward]), "")
+    found = None
+    for visit in visits.values():
+        if label and localise.written_name(visit.site.statement) == label and visit.results:
+            value = values.as_array(visit.results[-1])
+            plain = isinstance(visit.site.statement, ast.Assign)
+            found = (
+                float(value.reshape(()))
+                if plain and value is not None and value.size == 1
+                else None
+            )
+    return found
+
+
 def hands_on(site: Site) -> bool:
     """x, W = cache: nothing is computed."""
     computing = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.comprehension)
     return not any(isinstance(n, computing) for n in ast.walk(site.expression))
 
 
-def only_names(site: Site) -> bool:
-    """return dx, dW, db: what is wrong there was wrong before."""
+def only_names(site: Site, function: ast.FunctionDef) -> bool:
+    """return dx, dW, db: what is wrong there was wrong before. To hand back an argument as it
+    came, return dout, is another thing."""
     if not isinstance(site.statement, ast.Return):
         return False
     inner = (ast.Name, ast.Tuple, ast.Dict, ast.Constant, ast.Load, ast.List, ast.Attribute)
-    return all(isinstance(n, inner) for n in ast.walk(site.expression))
+    arguments = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)} - {"self"}
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
+    untouched = arguments - {n.id for n in found if isinstance(n.ctx, ast.Store)}
+    parts = list(ast.walk(site.expression))
+    return all(isinstance(n, inner) for n in parts) and not any(
+        isinstance(n, ast.Name) and n.id in untouched for n in parts
+    )
+
+
+def _keeps(tree: ast.Module, method: FunctionType) -> bool:
+    """Whether a method writes to its object: to try it out would change what others read."""
+    first = method.__code__.co_varnames[:1]
+    return any(
+        isinstance(n, ast.Attribute | ast.Subscript)
+        and isinstance(n.ctx, ast.Store)
+        and first == (ast.unparse(n).partition(".")[0],)
+        for d in ast.walk(tree)
+        if isinstance(d, ast.FunctionDef) and d.name == method.__name__
+        for n in ast.walk(d)
+    )
 
 
 def _unary(function: Any) -> bool:
     code = getattr(function, "__code__", None)
-    return code is not None and code.co_argcount == 1
+    defaults = len(getattr(function, "__defaults__", None) or ())
+    return code is not None and code.co_argcount - defaults == 1

@@ -49,10 +49,12 @@ class Stock:
             ast.Attribute(ast.Name(package, ast.Load()), "outer", ast.Load()), [a, b], []
         )
 
-    def reduced(self, node: ast.expr, name: str, axis: int) -> ast.expr:
+    def reduced(
+        self, node: ast.expr, name: str, axis: int | tuple[int, ...], keep: bool = True
+    ) -> ast.expr:
         """node.sum(axis=1, keepdims=True)"""
         words = ("dim", "keepdim") if self.tensors else ("axis", "keepdims")
-        return Scoped.reduced(node, axis, True, *words, name)
+        return Scoped.reduced(node, axis, keep, *words, name)
 
 
 @dataclass
@@ -113,28 +115,62 @@ def _stories(
     with np.errstate(all="ignore"):
         beside = _alike([*stock.arrays, *stock.derived], v.shape)
         factors = [(_mul(root, node), v * a) for node, a in beside]
+    for node, f in wanted.matches(factors):
+        new = scaled(node, f, stock)
+        if new is not None:
+            yield new, "missing-factor", 1.6
+    for node, f in wanted.beside(v).matches(_products(stock, v.shape)):
+        new = scaled(node, abs(f), stock)
+        if new is not None:
+            yield _join(root, f, new), "missing-term", 1.8
     families: list[tuple[Iterable[Found], str, float]] = [
-        (factors, "missing-factor", 1.6),
-        (_paths(root, v, stock), "dropped-path", 2.1),
+        (_exchanged(root, v, stock), "wrong-activation-derivative", 1.9),
+        # What a statistic hands back belongs where it is divided by.
+        (_paths(root, v, stock), "dropped-path", 2.1 if _divides(root) else 2.2),
         (_with_derived(root, v, stock), "missing-term", 2.2),
         (_projected(stock, v.shape), "diagonal-jacobian", 2.3),
         (_wholes(stock, v.shape), "wrong-expression", 2.4),
     ]
-    for k, (family, kind, cost) in enumerate(families):
+    for family, kind, cost in families:
         for node, f in wanted.matches(family):
             new = scaled(node, f, stock)
             if new is not None:
                 yield new, kind, cost
-        if k == 0:
-            for node, f in wanted.beside(v).matches(_products(stock, v.shape)):
-                new = scaled(node, abs(f), stock)
-                if new is not None:
-                    yield _join(root, f, new), "missing-term", 1.8
     for start, value in _alike(stock.arrays, v.shape)[:10]:
         for node, f in wanted.beside(value).matches(_products(stock, v.shape)):
             new = scaled(node, abs(f), stock)
             if new is not None:
                 yield _join(start, f, new), "wrong-expression", 2.6
+
+
+def _divides(root: ast.expr) -> bool:
+    return isinstance(root, ast.BinOp) and isinstance(root.op, ast.Div)
+
+
+def _exchanged(root: ast.expr, v: np.ndarray, stock: Stock) -> Iterator[Found]:
+    """Another factor in the place of one, or of two beside each other: (1 - n * n) for
+    n * (1 - n)."""
+    chain: list[ast.BinOp] = []
+    node = root
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        chain.append(node)
+        node = node.left
+    if not chain:
+        return
+    known = {ast.dump(n): a for n, a in [*stock.arrays, *stock.derived]}
+    beside = _alike([*stock.derived, *stock.arrays], v.shape)
+    gone: np.ndarray | float = 1.0
+    for k, above in enumerate(chain[:2]):
+        part = known.get(ast.dump(above.right))
+        if part is None:
+            return
+        gone = gone * part
+        with np.errstate(all="ignore"):
+            rest = v / gone
+        if not np.all(np.isfinite(rest)):
+            return
+        for n, a in beside:
+            yield _mul(chain[k].left, n), rest * a
 
 
 def _mul(a: ast.expr, b: ast.expr) -> ast.expr:
@@ -206,12 +242,9 @@ def _paths(root: ast.expr, v: np.ndarray, stock: Stock) -> Iterator[Found]:
 
     Where it is c * s or c / s with s broadcast, the sums are taken of c."""
     cores: list[tuple[ast.expr, np.ndarray, Callable[[ast.expr], ast.expr]]] = []
-    values_of = {id(n): a for n, a in stock.arrays}
     if isinstance(root, ast.BinOp) and isinstance(root.op, ast.Mult | ast.Div):
         for inner, side in ((root.left, 0), (root.right, 1)):
-            core = values_of.get(id(inner))
-            if core is None:
-                core = next((a for n, a in stock.arrays if ast.dump(n) == ast.dump(inner)), None)
+            core = next((a for n, a in stock.arrays if ast.dump(n) == ast.dump(inner)), None)
             if (
                 core is not None
                 and core.shape == v.shape
@@ -264,6 +297,7 @@ def _wholes(stock: Stock, shape: tuple[int, ...]) -> Iterator[Found]:
     """Expressions that stand in the place of the whole."""
     products = list(_products(stock, shape))
     yield from products
+    yield from _sums(stock, shape)
     full = [(n, a) for n, a in stock.arrays if a.shape == shape]
     matmuls = [
         (n, a) for n, a in products if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)
@@ -278,6 +312,19 @@ def _wholes(stock: Stock, shape: tuple[int, ...]) -> Iterator[Found]:
                 yield _mul(nf, nd), f * d
                 with np.errstate(all="ignore"):
                     yield ast.BinOp(nf, ast.Div(), nd), f / d
+
+
+def _sums(stock: Stock, shape: tuple[int, ...]) -> Iterator[Found]:
+    """An array added up over one of its axes, or over all but the one that is left."""
+    for n, a in stock.arrays:
+        for axis in range(a.ndim):
+            if (*a.shape[:axis], 1, *a.shape[axis + 1 :]) == shape:
+                yield stock.reduced(n, "sum", axis), a.sum(axis=axis, keepdims=True)
+            if a.shape[:axis] + a.shape[axis + 1 :] == shape:
+                yield stock.reduced(n, "sum", axis, keep=False), a.sum(axis=axis)
+            others = tuple(k for k in range(a.ndim) if k != axis)
+            if len(others) > 1 and (a.shape[axis],) == shape:
+                yield stock.reduced(n, "sum", others, keep=False), a.sum(axis=others)
 
 
 def scaled(node: ast.expr, factor: float, stock: Stock) -> ast.expr | None:

@@ -13,6 +13,7 @@ import numpy as np
 from byhand.doctor import values
 from byhand.doctor.edits import Atom
 from byhand.doctor.instrument import Instrumented, Site, compiled
+from byhand.doctor.probing import flat
 from byhand.doctor.subject import State, Subject
 
 MOST = 4
@@ -21,13 +22,17 @@ MOST = 4
 
 @dataclass(eq=False)
 class Visit:
-    """A statement's executions: what was in scope at the first few, and the values."""
+    """A statement's executions: what was in scope at the first few, and the values.
+
+    size        elements in the values of all of them; 0 where one is no array
+    """
 
     site: Site
     order: int
     scopes: list[dict[str, Any]] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
     count: int = 0
+    size: int = 0
     failed: bool = False
 
 
@@ -60,6 +65,9 @@ def trace(
                 open_sites.pop()
             if keep:
                 visit.results.append(_copied(result))
+            elements = flat(result)
+            plain = elements is not None and (visit.size or visit.count == 1)
+            visit.size = visit.size + elements.size if plain else 0  # type: ignore[union-attr]
             return result
 
         return handler
@@ -94,16 +102,18 @@ def _copied(value: Any, depth: int = 0) -> Any:
         return type(value)(_copied(v, depth + 1) for v in value)
     if values.is_tensor(value):
         return value.detach().clone()
-    if (
-        hasattr(value, "__dict__")
-        and not isinstance(value, type | types.FunctionType | types.ModuleType)
-        and not callable(value)
-    ):
+    if _is_object(value):
         with contextlib.suppress(Exception):
             twin = object.__new__(type(value))
             twin.__dict__.update({k: _copied(v, depth + 1) for k, v in vars(value).items()})
             return twin
     return value
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it is an instance of somebody's class, which may well be callable."""
+    plain = isinstance(value, type | types.FunctionType | types.ModuleType | types.MethodType)
+    return hasattr(value, "__dict__") and not plain
 
 
 class Scope:
@@ -137,6 +147,9 @@ class Scope:
             except Exception:
                 continue
         near = len(found)
+        for text in self._beside():
+            with contextlib.suppress(Exception):
+                add(text, self.value_of(ast.parse(text, mode="eval").body))
         for name, value in self.there.items():
             if not name.startswith("__") and name.isidentifier():
                 self._expand(name, value, add, 0)
@@ -147,6 +160,21 @@ class Scope:
             Atom(text, value, k >= near and "[" in text)
             for k, (text, value) in enumerate(found.items())
         ]
+
+    def _beside(self) -> list[str]:
+        """Each list at each index that the function's text has for some list: zs[-k], where it
+        reads activations[-k - 1]."""
+        indices: dict[str, None] = {}
+        for text in self.texts:
+            node = ast.parse(text, mode="eval").body
+            index = node.slice if isinstance(node, ast.Subscript) else ast.Constant(0)
+            moved = isinstance(index, ast.BinOp) and isinstance(index.right, ast.Constant)
+            if any(isinstance(n, ast.Name) for n in ast.walk(index)):
+                indices.setdefault(ast.unparse(index))
+                base = ast.unparse(index.left if moved else index)  # type: ignore[attr-defined]
+                for near in (base, f"{base} - 1", f"{base} + 1"):
+                    indices.setdefault(near)
+        return [f"{name}[{index}]" for name in self.containers() for index in list(indices)[:9]]
 
     def containers(self) -> list[str]:
         """Names and attributes that hold a list, a tuple or a dictionary."""
@@ -174,8 +202,9 @@ class Scope:
             if depth == 0 and len(value) <= 6:
                 for k, child in enumerate(value):
                     self._expand(f"{text}[{k}]", child, add, depth + 1)
-        elif hasattr(value, "__dict__") and not callable(value):
-            for key, child in list(vars(value).items())[:24]:
+        elif _is_object(value):
+            shared = {k: v for k, v in vars(type(value)).items() if isinstance(v, int | float)}
+            for key, child in [*list(vars(value).items())[:24], *shared.items()]:
                 self._expand(f"{text}.{key}", child, add, depth + 1)
 
     def scalars(self, atoms: list[Atom]) -> list[Atom]:

@@ -11,6 +11,7 @@ from typing import Any
 from byhand.doctor import certify, deadline, failures, find
 from byhand.doctor.certify import Claim
 from byhand.doctor.instrument import Instrumented
+from byhand.doctor.judge import same_loss
 from byhand.doctor.results import CannotBind
 from byhand.doctor.subject import Ended, Outcome, Plan, Subject
 from byhand.errors import InputError
@@ -137,7 +138,7 @@ def _of_shapes(error: Exception) -> bool:
 
 
 def _differ(loss: float, again: float) -> bool:
-    return math.isfinite(loss) and abs(again - loss) > 1e-9 * max(1.0, abs(loss))
+    return math.isfinite(loss) and not same_loss(again, loss)
 
 
 def _unsteady(plan: Plan) -> str:

@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator
 
 from byhand.doctor.edits.base import Atom, Edit, substitute
+from byhand.doctor.edits.cuts import CutEdits
 from byhand.doctor.edits.made import MadeEdits
 from byhand.doctor.edits.nodes import NodeEdits
 from byhand.doctor.edits.whole import WholeEdits
@@ -16,7 +17,7 @@ from byhand.doctor.edits.whole import WholeEdits
 __all__ = ["Atom", "Edit", "Editor", "substitute"]
 
 
-class Editor(NodeEdits, MadeEdits, WholeEdits):
+class Editor(NodeEdits, CutEdits, MadeEdits, WholeEdits):
     """The edits of one expression."""
 
     def cheap(self) -> Iterator[Edit]:
@@ -27,7 +28,10 @@ class Editor(NodeEdits, MadeEdits, WholeEdits):
                 getattr(node, "ctx", ast.Load()), ast.Load
             ):
                 yield from self._of_node(node, seen_parents)
+                if not self._in_index(node, seen_parents):
+                    yield from self._cuts(node, seen_parents)
             if isinstance(node, ast.Call):
                 yield from self._of_call(node)
         yield from self._throughout()
         yield from self._regrouped()
+        yield from self._ordered()

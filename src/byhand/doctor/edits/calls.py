@@ -92,7 +92,7 @@ class CallEdits(Scoped):
             and not is_method
             and name not in ("range", "len")
         ):
-            yield Edit(node, node.args[0], "wrong-activation-derivative", 1.4)
+            yield Edit(node, node.args[0], "wrong-activation-derivative", 1.25)
         if name in ("where",) and len(node.args) == 3:
             yield Edit(
                 node,
@@ -156,7 +156,7 @@ class CallEdits(Scoped):
         keep = names.get(keep_word)
         options: list[Any] = [*range(len(shape))]
         if len(shape) > 2:
-            options += [-1, (0, 2, 3), (0, 1), (0, 2), (1, 2), (2, 3), (0, 2, 3), (1, 2, 3)]
+            options += [-1, (0, 1), (0, 2), (1, 2), (2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2)]
         options = [o for o in options if not isinstance(o, tuple) or max(o) < len(shape)]
 
         def call(axis: Any, keeps: bool) -> ast.expr:
@@ -251,7 +251,7 @@ class CallEdits(Scoped):
                             node,
                             ast.Attribute(node.value, other, ast.Load()),
                             "wrong-activation-derivative",
-                            1.3,
+                            1.5 if other in ("abs", "sign") else 1.3,
                         )
             if node.attr in ("convolve", "correlate"):
                 other = "correlate" if node.attr == "convolve" else "convolve"

@@ -60,7 +60,7 @@ class NodeEdits(CallEdits):
         if isinstance(node, ast.Constant):
             multiplies = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.Div)
             compared = any(isinstance(n, ast.Compare) for n in self._above(node, parents))
-            yield from self._constants(node, in_index, multiplies, compared)
+            yield from self._constants(node, parent, in_index, multiplies, compared)
         if isinstance(node, ast.BinOp):
             yield from self._binary(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not | ast.Invert):
@@ -72,6 +72,11 @@ class NodeEdits(CallEdits):
                 yield Edit(
                     node, ast.Compare(node.left, [op()], node.comparators), "wrong-mask", 1.3
                 )
+        if isinstance(node, ast.Compare):
+            for atom in self.atoms:
+                same = values.shape(atom.value) == self.shape(node) != ()
+                if same and getattr(atom.value, "dtype", None) == np.bool_:
+                    yield Edit(node, atom.node, "wrong-mask", 1.2)
         if isinstance(node, ast.IfExp):
             yield Edit(node, node.body, "extra-term", 1.8)
             yield Edit(node, node.orelse, "extra-term", 1.8)
@@ -250,7 +255,12 @@ class NodeEdits(CallEdits):
         return ast.Subscript(node.value, new, ast.Load())
 
     def _constants(
-        self, node: ast.Constant, in_index: bool, multiplies: bool, compared: bool
+        self,
+        node: ast.Constant,
+        parent: ast.AST | None,
+        in_index: bool,
+        multiplies: bool,
+        compared: bool,
     ) -> Iterator[Edit]:
         v = node.value
         if isinstance(v, bool):
@@ -273,6 +283,10 @@ class NodeEdits(CallEdits):
                 0.5: (1, 2),
                 4: (2,),
             }
+            if isinstance(parent, ast.Call | ast.IfExp) and not in_index:  # where(z > 0, 1, alpha)
+                for atom in self.atoms:
+                    if isinstance(atom.value, float) and not atom.far:
+                        yield Edit(node, atom.node, "swapped-variable", 1.4)
             for new in options.get(v, (v + 1, v - 1)):
                 if new == 1 and multiplies:
                     continue
@@ -365,7 +379,7 @@ class NodeEdits(CallEdits):
                     cost + 0.1 * keep,
                 )
         if len(shape) > 2:
-            for axes in ((0, 2, 3), (0, 1), (0, 2), (1, 2), (2, 3)):
+            for axes in ((0, 2, 3), (0, 1), (0, 2), (1, 2), (2, 3), (0, 1, 2)):
                 if max(axes) < len(shape):
                     yield Edit(
                         node,

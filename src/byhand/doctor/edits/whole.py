@@ -34,6 +34,18 @@ class WholeEdits(Scoped):
                 new = _replaced(self.root, text, inner)
                 yield Edit(self.root, new, "wrong-activation-derivative", 1.2)
 
+    def _ordered(self) -> Iterator[Edit]:
+        """Two neighbours of a row of objects exchanged: (self.second, self.first)."""
+        for node in ast.walk(self.root):
+            if not isinstance(node, ast.Tuple | ast.List) or not all(
+                isinstance(e, ast.Name | ast.Attribute) for e in node.elts
+            ):
+                continue
+            for k in range(len(node.elts) - 1):
+                e = node.elts
+                new = [*e[:k], e[k + 1], e[k], *e[k + 2 :]]
+                yield Edit(node, type(node)(new, ast.Load()), "swapped-variable", 1.4)
+
     def _regrouped(self) -> Iterator[Edit]:
         """(a + c) * b for a * b + c."""
         root = self.root
