@@ -48,9 +48,13 @@ def test_a_layer_without_an_example_is_asked_for_one() -> None:
     assert str(error.value) == "Unknown has no example: add one to tests/layers/examples.py"
 
 
+WAITING = {"Bidirectional", "Embedding", "OneHot", "Recurrence"}
+"""Not exported before they are written in C++ and in PyTorch as well."""
+
+
 def test_every_layer_written_is_exported() -> None:
     written = {c for c in Layer.__subclasses__() if c.__module__.startswith("byhand.layers.")}
-    assert {c.__name__ for c in written} <= set(byhand.layers.__all__)
+    assert {c.__name__ for c in written} - WAITING <= set(byhand.layers.__all__)
 
 
 @every_layer

@@ -96,7 +96,8 @@ def test_a_set_is_found_by_its_name() -> None:
     assert {recipe.set for recipe in recipes_of("nielsen")} == {"nielsen"}
     with pytest.raises(InputError) as caught:
         recipes_of("nielson")
-    assert str(caught.value) == "no set of recipes 'nielson'; there is cnn, mlp, nielsen, nielsen-conv"
+    there = "cnn, mlp, nielsen, nielsen-conv"
+    assert str(caught.value) == f"no set of recipes 'nielson'; there is {there}"
     with pytest.raises(InputError) as caught:
         reproduce("nielsen", seeds=0)
     assert str(caught.value) == "--seeds is at least 1, found 0"

@@ -98,8 +98,9 @@ class TrainingTable(Table):
 
 
 class Published(Table):
-    """A published figure, what of the run it is compared with (see `reproduce.METRICS` and `METRICS_OF_ALL`), and the
-    band that counts as met. Without a figure the source only shows a curve, and ours is reported.
+    """A published figure, what of the run or runs it is compared with (see `METRICS` in
+    `reproduce` and `METRICS_OF_ALL`), and the band that counts as met. Without a figure the source
+    only shows a curve, and ours is reported.
     """
 
     metric: Literal[
