@@ -14,7 +14,9 @@ import byhand
 from byhand import losses, regularizers
 from byhand.cli import app
 from byhand.doctor import check_file
-from byhand.layers import Dense, ReLU, Softmax
+from byhand.layers import Dense, Layer, ReLU, Softmax
+from byhand.layers.lstm import LSTM
+from byhand.layers.rnn import RNN
 from byhand.losses import Loss
 from byhand.regularizers import Regularizer
 
@@ -93,3 +95,12 @@ def test_a_mistake_in_one_of_them_is_named(
     )
     assert finding.line == place
     assert finding.fix is not None
+
+
+@pytest.mark.parametrize("kind", [RNN, LSTM])
+def test_methods_that_are_inherited_are_checked_in_their_class(kind: type[Layer]) -> None:
+    layer = kind(3, 2).initialize(0)  # type: ignore[call-arg]
+    x = np.random.default_rng(0).standard_normal((2, 3, 3))
+    report = byhand.check(layer.forward, layer.backward, {"x": x})
+    assert (report.verdict, report.reason) == ("right", "")
+    assert {"Wx", "Wh", "b"} <= {gradient.of for gradient in report.gradients}

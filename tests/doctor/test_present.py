@@ -284,7 +284,6 @@ def test_json_is_what_the_command_promises() -> None:
         "version": 1,
         "target": "layers/affine.py::affine_backward",
         "verdict": "wrong",
-        "reason": "",
         "gradients": [
             {"name": "dx", "of": "x", "verdict": "right", "relative_error": 3.21e-11},
             {"name": "dh", "of": "h0", "verdict": "inherited", "relative_error": 0.512},

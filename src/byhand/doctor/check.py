@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import time
 from collections.abc import Callable, Mapping
@@ -100,6 +101,11 @@ def check(
     name = getattr(backward or forward, "__qualname__", "").split(".<locals>.")[-1]
     owner = getattr(forward, "__self__", None)
     if owner is not None:
+        # A method may be inherited from another file; the class is what is to be checked.
+        with contextlib.suppress(TypeError):
+            path = Path(inspect.getsourcefile(type(owner)) or path)
+        kind = type(owner).__qualname__.split(".<locals>.")[-1]
+        name = f"{kind}.{(backward or forward).__name__}"
         inputs = {"self": owner, **inputs}
     if path.is_file():
         return check_file(path, name, inputs=inputs, of=of, seed=seed)

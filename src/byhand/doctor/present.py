@@ -83,7 +83,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "version": 1,
         "target": report.target,
         "verdict": report.verdict,
-        "reason": report.reason,
+        **({"reason": report.reason} if report.reason else {}),
         "gradients": [
             {
                 "name": gradient.name,
