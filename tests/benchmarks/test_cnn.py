@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +30,6 @@ def test_workloads_have_different_names() -> None:
         "train convolutions [20,40] batch 32",
         "train convolutions [32,64] batch 128",
     ]
-
-
-@pytest.fixture
-def one_thread() -> Iterator[int]:
-    """PyTorch's number of threads is set by the tasks, for the whole process."""
-    torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
-    yield 1
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("engine", ["native", "pytorch"])

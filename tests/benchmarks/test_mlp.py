@@ -237,15 +237,6 @@ def test_other_work_does_not_count() -> None:
     ]
 
 
-@pytest.fixture
-def one_thread() -> Iterator[int]:
-    """PyTorch's number of threads is set by the tasks, for the whole process."""
-    torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
-    yield 1
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("workload", mlp.WORKLOADS, ids=lambda workload: workload.name)
 @pytest.mark.parametrize("engine", ["native", "pytorch"])
 def test_engines_do_the_same_work(
