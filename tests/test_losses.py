@@ -47,6 +47,26 @@ def distributions(rng: Generator) -> Pair:
     return 2 * rng.standard_normal((3, 5)), rng.dirichlet(np.ones(5), 3)
 
 
+def labels_of_steps(rng: Generator) -> Pair:
+    t = rng.integers(0, 4, (2, 5))
+    t[1, 3:] = -1
+    return 2 * rng.standard_normal((2, 5, 4)), t
+
+
+def distributions_of_steps(rng: Generator) -> Pair:
+    return 2 * rng.standard_normal((2, 3, 5)), rng.dirichlet(np.ones(5), (2, 3))
+
+
+def cross_entropy(y: Any, t: Any) -> Any:
+    """PyTorch's, with every step as an example."""
+    t = t.reshape(-1, *t.shape[2:]) if y.ndim == 3 else t
+    return F.cross_entropy(y.reshape(-1, y.shape[-1]), t, ignore_index=-1)
+
+
+def count(y: Any) -> int:
+    return len(y) if y.ndim != 3 else y.shape[0] * y.shape[1]
+
+
 def probabilities(rng: Generator) -> Pair:
     return rng.dirichlet(np.full(4, 3.0), 6), rng.dirichlet(np.ones(4), 6)
 
@@ -66,16 +86,16 @@ def yes_or_no(rng: Generator) -> Pair:
 # Outputs and targets that each loss takes. A new loss gets an entry here and in THEIRS.
 EXAMPLES: dict[type[Loss], tuple[Callable[[Generator], Pair], ...]] = {
     QuadraticCost: (normal(5, 3), normal(1, 4), normal(6), normal(2, 3, 4)),
-    SoftmaxCrossEntropy: (labels, distributions),
+    SoftmaxCrossEntropy: (labels, distributions, labels_of_steps, distributions_of_steps),
     CrossEntropy: (probabilities, probabilities_one_hot),
     BinaryCrossEntropyWithLogits: (soft_answers, yes_or_no, normal(1, 2)),
 }
 THEIRS: dict[type[Loss], Callable[[Any, Any], Any]] = {
-    QuadraticCost: lambda y, t: F.mse_loss(y, t, reduction="sum") / 2 / len(y),
-    SoftmaxCrossEntropy: F.cross_entropy,
-    CrossEntropy: lambda y, t: -(t * torch.log(y)).sum() / len(y),
+    QuadraticCost: lambda y, t: F.mse_loss(y, t, reduction="sum") / 2 / count(y),
+    SoftmaxCrossEntropy: cross_entropy,
+    CrossEntropy: lambda y, t: -(t * torch.log(y)).sum() / count(y),
     BinaryCrossEntropyWithLogits: lambda y, t: (
-        F.binary_cross_entropy_with_logits(y, t, reduction="sum") / len(y)
+        F.binary_cross_entropy_with_logits(y, t, reduction="sum") / count(y)
     ),
 }
 
@@ -102,9 +122,7 @@ def test_gradients_agree_with_central_differences(kind: type[Loss]) -> None:
 def test_values_and_gradients_are_pytorchs(kind: type[Loss]) -> None:
     for y, t in pairs(kind):
         value, cache = kind().forward(y, t)
-        theirs, (their_dy,) = autograd(
-            lambda y, t=t: THEIRS[kind](y, torch.tensor(t)), 1.0, y
-        )
+        theirs, (their_dy,) = autograd(lambda y, t=t: THEIRS[kind](y, torch.tensor(t)), 1.0, y)
         assert_same(value, float(theirs))
         assert_same(kind().backward(cache), their_dy)
 
@@ -272,8 +290,7 @@ def test_targets_are_never_broadcast(
 
 FUSED = "(L = −1/n Σ t ln softmax(z))"
 LABELS_HAVE_SHAPE = (
-    "expected labels[batch] with one class number per example; "
-    "reshape them with labels.reshape(-1)"
+    "expected labels[batch] with one class number per example; reshape them with labels.reshape(-1)"
 )
 
 
@@ -311,13 +328,13 @@ LABELS_HAVE_SHAPE = (
             np.ones(5),
             np.zeros(5, np.int64),
             "SoftmaxCrossEntropy: z has shape (5,), expected z[batch, classes] with at least one "
-            f"example {FUSED}",
+            f"example, or z[batch, time, classes] {FUSED}",
         ),
         (
             np.ones(5),
             np.zeros((5, 1)),
             "SoftmaxCrossEntropy: z has shape (5,), expected z[batch, classes] with at least one "
-            f"example {FUSED}",
+            f"example, or z[batch, time, classes] {FUSED}",
         ),
         (
             np.ones((5, 3)),
@@ -325,10 +342,15 @@ LABELS_HAVE_SHAPE = (
             f"SoftmaxCrossEntropy: t has batch = 4, z has batch = 5 {FUSED}",
         ),
         (
+            np.ones((2, 5, 3)),
+            np.zeros((2, 4), np.int64),
+            f"SoftmaxCrossEntropy: t has shape (2, 4), z has [batch, time] = (2, 5) {FUSED}",
+        ),
+        (
             np.ones((0, 3)),
             np.zeros(0, np.int64),
             "SoftmaxCrossEntropy: z has shape (0, 3), expected z[batch, classes] with at least "
-            f"one example {FUSED}",
+            f"one example, or z[batch, time, classes] {FUSED}",
         ),
     ],
 )
@@ -336,6 +358,27 @@ def test_targets_that_do_not_fit_the_fused_loss(z: Any, t: Any, text: str) -> No
     with pytest.raises(ShapeError) as error:
         SoftmaxCrossEntropy().forward(z, t)
     assert str(error.value) == text
+
+
+def test_a_sequence_of_nothing_but_padding() -> None:
+    with pytest.raises(InputError) as error:
+        SoftmaxCrossEntropy().forward(np.ones((2, 3, 4)), np.full((2, 3), -1))
+    assert str(error.value) == (
+        "SoftmaxCrossEntropy: every target is -1, which asks for nothing: the mean is over no "
+        f"example {FUSED}"
+    )
+
+
+def test_what_stands_at_a_step_of_padding_changes_nothing() -> None:
+    z, t = labels_of_steps(np.random.default_rng(0))
+    padding = t == -1
+    assert padding.sum() == 2
+    other = np.where(padding[..., None], z + 5, z)
+    (value, cache), (same, other_cache) = (SoftmaxCrossEntropy().forward(y, t) for y in (z, other))
+    assert value == same
+    dz, other_dz = (SoftmaxCrossEntropy().backward(c) for c in (cache, other_cache))
+    np.testing.assert_array_equal(dz, other_dz)
+    assert not dz[padding].any()
 
 
 @pytest.mark.parametrize(
@@ -350,7 +393,6 @@ def test_labels_out_of_range(wrong: int, text: str) -> None:
     t = np.array([0, wrong, 2])
     for call in (
         lambda: SoftmaxCrossEntropy().forward(np.ones((3, 3)), t),
-        lambda: SoftmaxCrossEntropy().encode(t, 3, np.float64),
         lambda: QuadraticCost().encode(t, 3, np.float64),
         lambda: one_hot(t, 3, np.float64),
     ):
@@ -378,8 +420,7 @@ def test_targets_of_another_dtype_and_empty_batches(loss: Loss, symbol: str) -> 
         with pytest.raises(DTypeError) as error:
             loss.forward(np.full((5, 2), 0.5, y), np.ones((5, 2), t))
         assert str(error.value) == (
-            f"{loss}: t is {t}, {symbol} is {y} ({loss.equation}); "
-            f"convert it with t.astype(np.{y})"
+            f"{loss}: t is {t}, {symbol} is {y} ({loss.equation}); convert it with t.astype(np.{y})"
         )
     with pytest.raises(ShapeError) as shape_error:
         loss.forward(np.ones((0, 2)), np.ones((0, 2)))

@@ -1,7 +1,8 @@
 """What is minimised. A loss is summed over the outputs of one example and averaged over the batch,
 once and only here: no layer divides by the batch size again.
 
-y is the model's output, t the target, n the batch size; dy = ∂L/∂y has y's shape.
+y is the model's output, t the target, n the batch size; dy = ∂L/∂y has y's shape. In an output
+y[batch, time, out] every step is an example of its own, so n is batch · time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from byhand.errors import DTypeError, InputError, ShapeError
 from byhand.layers.base import FLOATS
+from byhand.layers.embedding import PADDING, is_token
 from byhand.layers.sigmoid import sigmoid
 from byhand.layers.softmax import softmax
 
@@ -90,6 +92,14 @@ class Loss:
             raise ShapeError(f"{self}: the batch is empty, {self.output} has shape {y.shape}")
 
 
+def count(y: Array, t: Array | None = None) -> int:
+    """How many examples the mean is over, n in the equations: those that an output holds, without
+    the ones that the targets ask nothing of."""
+    if t is not None and are_labels(t):
+        return int(np.count_nonzero(_asked(t)))
+    return y.shape[0] * y.shape[1] if y.ndim == 3 else len(y)
+
+
 def are_labels(targets: Array) -> bool:
     """Whether targets are class labels, which are whole numbers; all others are values."""
     return targets.dtype.kind in "iu"
@@ -102,8 +112,17 @@ def one_hot(labels: Array, classes: int, dtype: DTypeLike) -> Array:
                 of 0 … classes − 1.
     """
     check_labels(labels, classes)
-    t = np.zeros((len(labels), classes), dtype)
-    t[np.arange(len(labels)), labels] = 1
+    return _rows_of_one(labels, classes, dtype)
+
+
+def _asked(labels: Array) -> Array:
+    """Which labels ask for something: all but padding within sequences."""
+    return is_token(labels) if labels.ndim == 2 else np.ones(labels.shape, bool)
+
+
+def _rows_of_one(labels: Array, classes: int, dtype: DTypeLike) -> Array:
+    t = np.zeros((*labels.shape, classes), dtype)
+    np.put_along_axis(t, labels[..., None], 1, axis=-1)
     return t
 
 
@@ -141,16 +160,19 @@ class QuadraticCost(Loss):
     def forward(self, a: Array, t: Array) -> tuple[float, Array]:
         self.check(a, t)
         error = a - t
-        return 0.5 * float(np.vdot(error, error)) / len(a), error
+        return 0.5 * float(np.vdot(error, error)) / count(a), error
 
     def backward(self, error: Array) -> Array:
-        return error / len(error)
+        return error / count(error)
 
 
 class SoftmaxCrossEntropy(Loss):
     """L = −1/n Σₙ Σₖ t[n, k] ln p[n, k]   with   p = softmax(z), fused
 
     Shapes      z[batch, classes]; t[batch] class numbers, or t[batch, classes] distributions
+                z[batch, time, classes]; t[batch, time], or t[batch, time, classes]
+                A class number of −1 in t[batch, time] asks for nothing: that step is padding and
+                no part of the mean, and n is the number of the others.
     Value       ln p[k] = z[k] − max z − ln Σⱼ e^(z[j] − max z): no exponent is above 0 and no
                 logarithm is of 0, so the loss is right for logits of ±10⁴.
     Derivative  ∂L/∂p[k] = −t[k]/p[k], and through softmax's Jacobian
@@ -168,43 +190,58 @@ class SoftmaxCrossEntropy(Loss):
     output = "z"
 
     def forward(self, z: Array, t: Array) -> tuple[float, tuple[Array, Array]]:
-        self.check_arrays(z, t)
-        if z.ndim != 2 or len(z) == 0:
-            raise ShapeError(
-                f"{self}: z has shape {z.shape}, expected z[batch, classes] with at least one "
-                f"example ({self.equation})"
-            )
-        by_label = are_labels(t)
-        if by_label and t.shape == z.shape[:1]:
-            check_labels(t, z.shape[1])
-        elif by_label and t.ndim == 1:
-            raise ShapeError(
-                f"{self}: t has batch = {len(t)}, z has batch = {len(z)} ({self.equation})"
-            )
-        elif by_label:
-            check_labels(t, z.shape[1])
-        else:
-            self.check(z, t)
-        shifted = z - z.max(axis=1, keepdims=True)
+        self._check_all(z, t)
+        shifted = z - z.max(axis=-1, keepdims=True)
         e = np.exp(shifted)
-        total = e.sum(axis=1, keepdims=True)
+        total = e.sum(axis=-1, keepdims=True)
         log_p = shifted - np.log(total)
-        rows = log_p[np.arange(len(z)), t] if by_label else (log_p * t).sum(axis=1)
-        return -float(rows.sum()) / len(z), (e / total, t)
+        if are_labels(t):
+            # Where nothing is asked the last class is looked up, and left out.
+            terms = np.take_along_axis(log_p, t[..., None], axis=-1)[..., 0][_asked(t)]
+            n = len(terms)
+        else:
+            terms = log_p * t
+            n = count(z)
+        return -float(terms.sum()) / n, (e / total, t)
 
     def backward(self, cache: tuple[Array, Array]) -> Array:
         p, t = cache
+        dz: Array
         if are_labels(t):
-            t = one_hot(t, p.shape[1], p.dtype)
-            return (p - t) / len(p)
-        dz: Array = (p * t.sum(axis=1, keepdims=True) - t) / len(p)
+            one = _rows_of_one(t, p.shape[-1], p.dtype)
+            dz = np.where(_asked(t)[..., None], p - one, 0) / count(p, t)
+        else:
+            dz = (p * t.sum(axis=-1, keepdims=True) - t) / count(p)
         return dz
 
     def encode(self, labels: Array, classes: int, dtype: DTypeLike) -> Array:
-        if are_labels(labels):
-            check_labels(labels, classes)
-            return labels
-        return labels.astype(dtype, copy=False)
+        return labels if are_labels(labels) else labels.astype(dtype, copy=False)
+
+    def _check_all(self, z: Array, t: Array) -> None:
+        self.check_arrays(z, t)
+        if z.ndim not in (2, 3) or z.size == 0:
+            raise ShapeError(
+                f"{self}: z has shape {z.shape}, expected z[batch, classes] with at least one "
+                f"example, or z[batch, time, classes] ({self.equation})"
+            )
+        if not are_labels(t):
+            self.check(z, t)
+            return
+        if z.ndim == 3 and t.shape != z.shape[:2]:
+            raise ShapeError(
+                f"{self}: t has shape {t.shape}, z has [batch, time] = {z.shape[:2]} "
+                f"({self.equation})"
+            )
+        if z.ndim == 2 and t.ndim == 1 and len(t) != len(z):
+            raise ShapeError(
+                f"{self}: t has batch = {len(t)}, z has batch = {len(z)} ({self.equation})"
+            )
+        check_labels(t if z.ndim == 2 else t[_asked(t)], z.shape[-1])
+        if not np.any(_asked(t)):
+            raise InputError(
+                f"{self}: every target is {PADDING}, which asks for nothing: the mean is over no "
+                f"example ({self.equation})"
+            )
 
     def probabilities(self, z: Array) -> Array:
         return softmax(z)
@@ -230,12 +267,12 @@ class CrossEntropy(Loss):
         terms = np.zeros_like(p)
         # 0 ln 0 is 0: only the classes that the target names are looked at.
         np.log(p, out=terms, where=t > 0)
-        return -float(np.vdot(t, terms)) / len(p), (p, t)
+        return -float(np.vdot(t, terms)) / count(p), (p, t)
 
     def backward(self, cache: tuple[Array, Array]) -> Array:
         p, t = cache
         dp = np.zeros_like(p)
-        np.divide(-t, p * len(p), out=dp, where=t > 0)
+        np.divide(-t, p * count(p), out=dp, where=t > 0)
         return dp
 
 
@@ -256,11 +293,11 @@ class BinaryCrossEntropyWithLogits(Loss):
     def forward(self, z: Array, t: Array) -> tuple[float, tuple[Array, Array]]:
         self.check(z, t)
         terms = np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))
-        return float(terms.sum()) / len(z), (z, t)
+        return float(terms.sum()) / count(z), (z, t)
 
     def backward(self, cache: tuple[Array, Array]) -> Array:
         z, t = cache
-        return (sigmoid(z) - t) / len(z)
+        return (sigmoid(z) - t) / count(z)
 
     def probabilities(self, z: Array) -> Array:
         return sigmoid(z)

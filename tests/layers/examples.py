@@ -13,29 +13,40 @@ from numpy.typing import NDArray
 import byhand.layers
 from byhand.initializers import StandardNormal
 from byhand.layers import (
+    GRU,
+    LSTM,
+    RNN,
     AveragePool2D,
     BatchNorm,
+    Bidirectional,
     Convolution2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     GlobalAveragePool2D,
+    LastStep,
     Layer,
     LayerNorm,
     MaxPool2D,
+    OneHot,
     ReLU,
     Sequential,
     Sigmoid,
     Softmax,
     Tanh,
 )
+from byhand.layers.recurrent import Cell, RecurrentLayer
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Example:
-    """An initialised layer and what its forward takes: x, and a mask, or whether it is training."""
+    """An initialised layer and what its forward takes: x, and a mask, or whether it is training.
+
+    Where x is ids, it is numbers without a derivative.
+    """
 
     layer: Layer
     x: Array
@@ -55,10 +66,14 @@ def off_zero(rng: Generator, shape: tuple[int, ...], dtype: Any) -> Array:
     return (rng.choice([-1.0, 1.0], shape) * rng.uniform(0.1, 2, shape)).astype(dtype)
 
 
-def dense(rng: Generator, dtype: Any) -> Example:
-    batch, n_in, n_out = sizes(rng, 3)
-    layer = Dense(n_in, n_out, weights=StandardNormal(), biases=StandardNormal())
-    return Example(layer.initialize(rng, dtype), rng.standard_normal((batch, n_in)).astype(dtype))
+def dense(*more_axes: int) -> Builder:
+    def build(rng: Generator, dtype: Any) -> Example:
+        batch, n_in, n_out = sizes(rng, 3)
+        layer = Dense(n_in, n_out, weights=StandardNormal(), biases=StandardNormal())
+        x = rng.standard_normal((batch, *more_axes, n_in))
+        return Example(layer.initialize(rng, dtype), x.astype(dtype))
+
+    return build
 
 
 def elementwise(kind: Callable[[], Layer], axes: int) -> Builder:
@@ -118,8 +133,43 @@ def layer_norm(axes: int) -> Builder:
     return build
 
 
-def softmax(rng: Generator, dtype: Any) -> Example:
-    return Example(Softmax(), 3 * rng.standard_normal(sizes(rng, 2)).astype(dtype))
+def recurrent(kind: type[RecurrentLayer], **options: Any) -> Builder:
+    def build(rng: Generator, dtype: Any) -> Example:
+        batch, time, n_in, hidden = sizes(rng, 4)
+        layer = kind(n_in, hidden, biases=StandardNormal(), **options)
+        x = rng.standard_normal((batch, time, n_in)).astype(dtype)
+        return Example(layer.initialize(rng, dtype), x)
+
+    return build
+
+
+def bidirectional(rng: Generator, dtype: Any) -> Example:
+    batch, time, n_in, ahead, back = sizes(rng, 5)
+    both = LSTM(n_in, ahead, biases=StandardNormal()), GRU(n_in, back, biases=StandardNormal())
+    x = rng.standard_normal((batch, time, n_in)).astype(dtype)
+    return Example(Bidirectional(*both).initialize(rng, dtype), x)
+
+
+def of_ids(kind: Callable[..., Layer], *more: int) -> Builder:
+    """A layer that takes ids below 5, some of them padding at the end."""
+
+    def build(rng: Generator, dtype: Any) -> Example:
+        batch, time = sizes(rng, 2)
+        ids = rng.integers(5, size=(batch, time))
+        ids[0, 1:] = -1
+        return Example(kind(5, *more).initialize(rng, dtype), ids)
+
+    return build
+
+
+def last_step(rng: Generator, dtype: Any) -> Example:
+    return Example(LastStep(), rng.standard_normal(sizes(rng, 3)).astype(dtype))
+
+
+def softmax(axes: int) -> Builder:
+    return lambda rng, dtype: Example(
+        Softmax(), 3 * rng.standard_normal(sizes(rng, axes)).astype(dtype)
+    )
 
 
 def dropout_in_training(rng: Generator, dtype: Any) -> Example:
@@ -164,19 +214,26 @@ EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
         convolution(1, stride=2),
         convolution(2, stride=(1, 2), padding=(2, 1), dilation=(2, 1)),
     ),
-    Dense: (dense,),
+    Bidirectional: (bidirectional,),
+    Dense: (dense(), dense(4)),
     Dropout: (dropout_in_training, dropout_in_evaluation),
+    Embedding: (of_ids(Embedding, 3),),
     Flatten: (elementwise(Flatten, 2), elementwise(Flatten, 4)),
+    GRU: (recurrent(GRU), recurrent(GRU, reset="before")),
     GlobalAveragePool2D: (images(GlobalAveragePool2D()),),
+    LSTM: (recurrent(LSTM),),
+    LastStep: (last_step,),
     LayerNorm: (layer_norm(2), layer_norm(3)),
     MaxPool2D: (
         images(MaxPool2D(2)),
         images(MaxPool2D((2, 3), stride=(1, 2), padding=(0, 1))),
     ),
+    OneHot: (of_ids(OneHot),),
+    RNN: (recurrent(RNN),),
     ReLU: (elementwise(ReLU, 1), elementwise(ReLU, 3)),
     Sequential: (sequential,),
     Sigmoid: (elementwise(Sigmoid, 2), elementwise(Sigmoid, 3)),
-    Softmax: (softmax,),
+    Softmax: (softmax(2), softmax(3)),
     Tanh: (elementwise(Tanh, 2), elementwise(Tanh, 3)),
 }
 
@@ -186,7 +243,10 @@ LAYERS = [
     if isinstance(value := getattr(byhand.layers, name), type)
     and issubclass(value, Layer)
     and value is not Layer
+    and not issubclass(value, Cell)
 ]
+"""Those that stand in a Sequential. A cell is a step of one, with a state beside its input; it has
+its tests in test_recurrent.py."""
 
 
 def examples(kind: type[Layer], seed: int, dtype: Any) -> list[Example]:

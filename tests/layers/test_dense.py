@@ -50,18 +50,23 @@ def test_outputs_and_gradients_are_pytorchs(batch: int, n_in: int, n_out: int) -
     [
         ((2, 100), 'Dense "hidden": x has in = 100, W expects in = 784 (z = x W + b)'),
         (
+            (2, 5, 100),
+            'Dense "hidden": x has in = 100, W expects in = 784 (z = x W + b); '
+            "put Flatten() before it",
+        ),
+        (
             (784,),
-            'Dense "hidden": x has shape (784,), expected the axes x[batch, in] (z = x W + b); '
-            "for a batch of one write x[None]",
+            'Dense "hidden": x has shape (784,), expected the axes x[batch, ..., in] '
+            "(z = x W + b); for a batch of one write x[None]",
         ),
         (
             (2, 28, 28),
-            'Dense "hidden": x has shape (2, 28, 28), expected the axes x[batch, in] '
-            "(z = x W + b); put Flatten() before it",
+            'Dense "hidden": x has in = 28, W expects in = 784 (z = x W + b); '
+            "put Flatten() before it",
         ),
         (
             (),
-            'Dense "hidden": x has shape (), expected the axes x[batch, in] (z = x W + b)',
+            'Dense "hidden": x has shape (), expected the axes x[batch, ..., in] (z = x W + b)',
         ),
     ],
 )
@@ -78,13 +83,12 @@ def test_an_input_of_the_wrong_shape(shape: tuple[int, ...], text: str) -> None:
         ((5, 3), 'Dense "hidden": dz has out = 3, W expects out = 2 (z = x W + b)'),
         (
             (2,),
-            'Dense "hidden": dz has shape (2,), expected the axes dz[batch, out] (z = x W + b); '
-            "for a batch of one write dz[None]",
+            'Dense "hidden": dz has shape (2,), expected the axes dz[batch, ..., out] '
+            "(z = x W + b); for a batch of one write dz[None]",
         ),
         (
             (5, 2, 1),
-            'Dense "hidden": dz has shape (5, 2, 1), expected the axes dz[batch, out] '
-            "(z = x W + b)",
+            'Dense "hidden": dz has ... = (2,), x has ... = () (z = x W + b)',
         ),
     ],
 )

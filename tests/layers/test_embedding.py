@@ -31,6 +31,18 @@ def test_repeated_ids_add_their_gradients_up() -> None:
     assert dids.tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("layer", BOTH, ids=lambda layer: type(layer).__name__)
+def test_padding_is_a_row_of_zeros_and_has_no_gradient(layer: Layer) -> None:
+    ids = np.array([[4, -1]])
+    y, cache = layer.forward(ids)
+    assert y[0, 0].any()
+    assert not y[0, 1].any()
+    _, gradients = layer.backward(np.full_like(y, np.nan), cache)
+    for dE in gradients.values():
+        assert np.isnan(dE[4]).all()
+        assert not dE[:4].any()
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     batch=st.integers(1, 5),
@@ -88,14 +100,14 @@ def test_one_hot_rows() -> None:
     ("ids", "kind", "text"),
     [
         (
-            np.array([[0, 4, 1], [4, 5, -1]]),
+            np.array([[0, 4, -1], [4, 5, -2]]),
             InputError,
-            "ids[1, 1] is 5, expected 0 to 4 for vocabulary = 5 ({equation})",
+            "ids[1, 1] is 5, expected 0 to 4 for vocabulary = 5, or -1 for padding ({equation})",
         ),
         (
-            np.array([[0, -1]]),
+            np.array([[0, -2]]),
             InputError,
-            "ids[0, 1] is -1, expected 0 to 4 for vocabulary = 5 ({equation})",
+            "ids[0, 1] is -2, expected 0 to 4 for vocabulary = 5, or -1 for padding ({equation})",
         ),
         (
             np.array([[0.0, 1.0]]),

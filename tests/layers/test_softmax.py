@@ -72,7 +72,7 @@ def test_wrong_shapes() -> None:
     with pytest.raises(ShapeError) as error:
         Softmax(name="answer").forward(np.ones(3))
     assert str(error.value) == (
-        'Softmax "answer": z has shape (3,), expected the axes z[batch, classes] '
+        'Softmax "answer": z has shape (3,), expected the axes z[batch, ..., classes] '
         "(p = softmax(z)); for a batch of one write z[None]"
     )
     _, cache = Softmax().forward(np.ones((5, 3)))

@@ -6,9 +6,9 @@ from __future__ import annotations
 import importlib
 
 from byhand.clipping import Clipping
-from byhand.engines.program import Description, Evaluation, Program, answers
+from byhand.engines.program import Description, Evaluation, Program, answers, recurrent_layers
 from byhand.errors import InputError
-from byhand.layers import Sequential
+from byhand.layers import Bidirectional, Sequential
 from byhand.losses import Loss
 from byhand.optimizers import Optimizer
 from byhand.regularizers import Regularizer
@@ -68,6 +68,7 @@ def compile(
     device: str = "auto",
     compile: bool = False,
     amp: bool = False,
+    carry_state: bool = False,
 ) -> Program:
     """A program that trains and runs the model; it works on a copy of the model's parameters.
 
@@ -78,6 +79,8 @@ def compile(
     device      of engine torch: auto, cpu, cuda or mps
     compile     whether torch.compile makes one program of engine torch's training pass
     amp         whether engine torch computes products in bfloat16 (automatic mixed precision)
+    carry_state     whether a training step starts from the recurrent layers' states after the step
+                    before it
     Raises      InputError for an unknown engine, for one that cannot run here or has not got what
                 it is asked for, and for a regularizer without `examples`
     """
@@ -100,8 +103,12 @@ def compile(
         )
     if not model.parameters:
         raise InputError("the model has no parameters, so there is nothing to train")
+    if carry_state:
+        _check_carried(model)
     count = 1 if examples is None else examples
-    description = Description(model, loss, optimizer, regularizer, clipping, count, seed)
+    description = Description(
+        model, loss, optimizer, regularizer, clipping, count, seed, carry_state
+    )
     if engine == "native":
         from byhand.engines.native import NativeProgram
 
@@ -113,3 +120,18 @@ def compile(
     from byhand.engines.numpy import NumPyProgram
 
     return NumPyProgram(description, threads)
+
+
+def _check_carried(model: Sequential) -> None:
+    """Refuse a model that has no state to carry, or reads from the end, where nothing comes from
+    before."""
+    if both := [layer for layer in model.layers if isinstance(layer, Bidirectional)]:
+        raise InputError(
+            f"{both[0]} reads each sequence from its end too, so no state can be carried on: "
+            f"leave carry_state out, or read in one direction"
+        )
+    if not recurrent_layers(model):
+        raise InputError(
+            "carry_state carries the states of recurrent layers (RNN, GRU, LSTM), the model has "
+            "none: leave it out"
+        )

@@ -13,17 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from byhand.engines.program import Array, Description, Evaluation, answers, check_state
+from byhand.engines.program import (
+    Array,
+    Description,
+    Evaluation,
+    answers,
+    are_answers,
+    check_recurrent_state,
+    check_state,
+    groups,
+    own,
+)
 from byhand.engines.work import multiply_adds
 from byhand.errors import ShapeError
 from byhand.layers import Shape
-from byhand.losses import are_labels
+from byhand.losses import are_labels, count
 
 EVALUATION_BATCH = 2500
+EVALUATION_STEPS = 40_000
 SHARED_WORK = 10_000_000
 """Multiply-adds of a matrix product from which on a second thread is worth waking."""
 # An overflow shows as a number that is not finite, which is reported; NumPy need not warn.
 _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+def at_once(inputs: Array) -> int:
+    """How many examples go through a model at once in evaluation: of sequences as many as have so
+    many steps together."""
+    if are_labels(inputs) and inputs.ndim == 2:
+        return max(1, EVALUATION_STEPS // max(1, int(inputs.shape[1])))
+    return EVALUATION_BATCH
 
 
 class NumPyProgram:
@@ -37,6 +56,7 @@ class NumPyProgram:
         self.description = replace(description, model=model)
         self._model = model
         self._state = description.optimizer.initial_state(model.trained)
+        self._states: dict[str, Array] = {}
         self._weights = model.weight_names
         self._places = [(f"{a.name}.{s}", a, s) for a in model.layers for s in a.parameter_names]
         self._largest: dict[Shape, int] = {}
@@ -56,6 +76,13 @@ class NumPyProgram:
     def set_optimizer_state(self, values: Mapping[str, Array]) -> None:
         check_state(values, self._state)
         self._state = {name: values[name].astype(self.dtype) for name in self._state}
+
+    def recurrent_state(self) -> dict[str, Array]:
+        return {name: value.copy() for name, value in self._states.items()}
+
+    def set_recurrent_state(self, values: Mapping[str, Array]) -> None:
+        check_recurrent_state(values, self._model)
+        self._states = {name: value.astype(self.dtype) for name, value in values.items()}
 
     @_quiet
     def train(
@@ -86,6 +113,8 @@ class NumPyProgram:
                 new |= self._model.updated_statistics(caches)
                 for name, layer, symbol in self._places:
                     setattr(layer, symbol, new[name])
+                if d.carry_state:
+                    self._states = self._model.final_states(caches)
         return losses
 
     @_quiet
@@ -97,27 +126,41 @@ class NumPyProgram:
         return loss + self._penalty(), gradients
 
     @_quiet
-    def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
-        loss, right = 0.0, 0
-        by_label = are_labels(targets)
-        for first in range(0, max(1, len(inputs)), EVALUATION_BATCH):
-            end = first + EVALUATION_BATCH
-            # The last part has all targets that are left, be they too many, for the loss to see.
-            part = slice(first, end if end < len(inputs) else None)
+    def evaluate(self, inputs: Array, targets: Array, streams: int | None = None) -> Evaluation:
+        d, loss, asked, right = self.description, 0.0, 0, 0
+        by_label = are_answers(targets)
+        states: dict[str, Array] = {}
+        for part in groups(len(inputs), streams, at_once(inputs)):
             labels = targets[part]
-            y, _ = self._model.forward(self._own(inputs[part]))
-            value, _ = self.description.loss.forward(y, self._encode(labels, y))
-            loss += value * len(labels)
+            y, caches = self._model.forward(self._own(inputs[part]), states=states)
+            if streams is not None:
+                states = self._model.final_states(caches)
+            n = count(y, labels)
+            if len(y) and not n:
+                continue  # a group of padding
+            value, _ = d.loss.forward(y, self._encode(labels, y))
+            loss, asked = loss + value * n, asked + n
             if by_label:
-                right += int(np.count_nonzero(answers(y, self.description) == labels))
-        return Evaluation(loss / len(inputs), right / len(inputs) if by_label else None)
+                right += int(np.count_nonzero(answers(y, d) == labels))
+        return Evaluation(
+            loss / asked if asked else math.nan, right / len(inputs) if by_label else None
+        )
 
     @_quiet
     def predict(self, inputs: Array) -> Array:
         # In parts, for all windows of a large set of images at once would fill the memory.
-        parts = [inputs[k : k + EVALUATION_BATCH] for k in range(0, len(inputs), EVALUATION_BATCH)]
-        outputs = [self._model.forward(self._own(part))[0] for part in parts or [inputs]]
+        parts = groups(len(inputs), None, at_once(inputs))
+        outputs = [self._model.forward(self._own(inputs[part]))[0] for part in parts]
         return self.description.loss.probabilities(np.concatenate(outputs))
+
+    @_quiet
+    def predict_from(
+        self, inputs: Array, states: Mapping[str, Array]
+    ) -> tuple[Array, dict[str, Array]]:
+        check_recurrent_state(states, self._model)
+        given = {name: value.astype(self.dtype) for name, value in states.items()}
+        y, caches = self._model.forward(self._own(inputs), states=given)
+        return self.description.loss.probabilities(y), self._model.final_states(caches)
 
     @_quiet
     def activations(self, inputs: Array) -> dict[str, Array]:
@@ -140,8 +183,7 @@ class NumPyProgram:
         return limit
 
     def _own(self, inputs: Array) -> Array:
-        """The inputs in the model's dtype: a data set is float32, whatever the model is."""
-        return inputs.astype(self.dtype, copy=False)
+        return own(inputs, self.dtype)
 
     def _backpropagate(
         self, x: Array, targets: Array, step: int | None
@@ -151,7 +193,7 @@ class NumPyProgram:
         masks = None
         if step is not None:
             masks = self._model.draw_masks(len(x), x.shape[1:], d.seed, step, self.dtype)
-        y, caches = self._model.forward(x, masks)
+        y, caches = self._model.forward(x, masks, self._states)
         loss, cache = d.loss.forward(y, self._encode(targets, y))
         _, gradients = self._model.backward(d.loss.backward(cache), caches)
         if d.regularizer is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.clipping import Clipping
-from byhand.errors import InputError
+from byhand.errors import InputError, ShapeError
 from byhand.layers import Sequential
-from byhand.losses import Loss
+from byhand.layers.recurrent import RecurrentLayer
+from byhand.losses import Loss, are_labels
 from byhand.optimizers import Optimizer
 from byhand.regularizers import Regularizer
 
@@ -25,6 +26,8 @@ class Description:
 
     examples    number of training examples, which scales the regularizer
     seed        of the dropout masks
+    carry_state     whether a training step starts from the states in which the step before it
+                    left the recurrent layers, as truncated backpropagation through time does
     """
 
     model: Sequential
@@ -34,12 +37,13 @@ class Description:
     clipping: Clipping | None = None
     examples: int = 1
     seed: int = 0
+    carry_state: bool = False
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The mean loss (without the regularizer) and the share of right answers, None where the
-    targets are not class labels."""
+    targets are not one class label for each example."""
 
     loss: float
     accuracy: float | None
@@ -49,8 +53,61 @@ def answers(y: Array, description: Description) -> NDArray[Any]:
     """The class that each output row stands for; with a single output, whether it is above ½."""
     if y.shape[-1] == 1:
         return (description.loss.probabilities(y)[:, 0] > 0.5).astype(np.int64)
-    best: NDArray[Any] = y.argmax(axis=1)
+    best: NDArray[Any] = y.argmax(axis=-1)
     return best
+
+
+def are_answers(targets: Array) -> bool:
+    """Whether targets are one class label for each example, so that answers are right or wrong."""
+    return are_labels(targets) and targets.ndim == 1
+
+
+def own(inputs: Array, dtype: np.dtype[Any]) -> Array:
+    """The inputs in the model's dtype, for a data set is float32, whatever the model is; ids stay
+    the whole numbers that they are."""
+    return inputs if are_labels(inputs) else inputs.astype(dtype, copy=False)
+
+
+def groups(examples: int, streams: int | None, at_once: int) -> Iterator[slice]:
+    """The parts in which examples are evaluated: with streams one group after the other, each the
+    next piece of every stream, else as many as go through at once.
+
+    Raises      InputError where the examples do not make whole groups
+    """
+    if streams is not None and (streams < 1 or examples % streams):
+        raise InputError(
+            f"{examples} examples make no whole groups of streams = {streams}: "
+            f"give a multiple of {max(streams, 1)}"
+        )
+    size = streams or at_once
+    for first in range(0, max(1, examples), size):
+        end = first + size
+        # The last part has all that is left, be there too many targets, for the loss to see.
+        yield slice(first, end if end < examples else None)
+
+
+def check_recurrent_state(values: Mapping[str, Array], model: Sequential) -> None:
+    """Refuse states that are not those of the model's recurrent layers, or of different batches.
+
+    Raises      InputError, ShapeError
+    """
+    layers = {str(layer.name): layer for layer in recurrent_layers(model)}
+    batch: int | None = None
+    for name, value in values.items():
+        if name not in layers:
+            raise InputError(
+                f"no recurrent layer is named {name}; there is {', '.join(layers) or 'none'}"
+            )
+        if batch is None:
+            batch = value.shape[-2] if value.ndim > 1 else 0
+        expected = layers[name].state_shape(batch)
+        if value.shape != expected:
+            raise ShapeError(f"the state of {name} has shape {value.shape}, expected {expected}")
+
+
+def recurrent_layers(model: Sequential) -> list[RecurrentLayer]:
+    """Those whose state can be carried on."""
+    return [layer for layer in model.layers if isinstance(layer, RecurrentLayer)]
 
 
 def check_state(values: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
@@ -73,7 +130,9 @@ def check_state(values: Mapping[str, Array], expected: Mapping[str, Array]) -> N
 class Program(Protocol):
     """A compiled model. It owns its parameters: arrays given and returned are copies.
 
-    Targets are class labels[batch] (integers) or values of the output's shape.
+    Inputs are numbers of any float dtype, or the ids[batch, time] of tokens (integers; −1 is
+    padding). Targets are class labels[batch] or labels[batch, time] (integers; in the latter −1
+    asks for nothing), or values of the output's shape.
     """
 
     description: Description
@@ -85,6 +144,15 @@ class Program(Protocol):
     def optimizer_state(self) -> dict[str, Array]: ...
 
     def set_optimizer_state(self, values: Mapping[str, Array]) -> None: ...
+
+    def recurrent_state(self) -> dict[str, Array]:
+        """The states in which the last training step left the recurrent layers, by name, where the
+        description carries them; none at the beginning."""
+        ...
+
+    def set_recurrent_state(self, values: Mapping[str, Array]) -> None:
+        """What the next training step starts from; none is the beginning of a text, zeros."""
+        ...
 
     def train(
         self,
@@ -106,13 +174,24 @@ class Program(Protocol):
         self, inputs: Array, targets: Array, step: int | None = None
     ) -> tuple[float, dict[str, Array]]:
         """The objective, loss plus regularizer, and its gradients, before clipping; with the
-        dropout masks of a training step where one is named."""
+        dropout masks of a training step where one is named. It starts from the recurrent state and
+        leaves it as it is."""
         ...
 
-    def evaluate(self, inputs: Array, targets: Array) -> Evaluation: ...
+    def evaluate(self, inputs: Array, targets: Array, streams: int | None = None) -> Evaluation:
+        """Every example starts from states of zeros; with streams only the first so many do, and
+        each of the following goes on from the example so many places before it."""
+        ...
 
     def predict(self, inputs: Array) -> Array:
         """Probabilities, or values for the quadratic cost."""
+        ...
+
+    def predict_from(
+        self, inputs: Array, states: Mapping[str, Array]
+    ) -> tuple[Array, dict[str, Array]]:
+        """What `predict` says of a piece of a sequence that starts from these states, zeros where
+        there are none, and the states after it."""
         ...
 
     def activations(self, inputs: Array) -> dict[str, Array]:

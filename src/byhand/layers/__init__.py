@@ -3,32 +3,53 @@
 from byhand.layers.average_pool2d import AveragePool2D
 from byhand.layers.base import Array, Gradients, Layer, Shape
 from byhand.layers.batch_norm import BatchNorm
+from byhand.layers.bidirectional import Bidirectional
 from byhand.layers.convolution2d import Convolution2D
 from byhand.layers.dense import Dense
 from byhand.layers.dropout import Dropout
+from byhand.layers.embedding import PADDING, Embedding
 from byhand.layers.flatten import Flatten
 from byhand.layers.global_average_pool2d import GlobalAveragePool2D
+from byhand.layers.gru import GRU
+from byhand.layers.gru_cell import GRUCell
+from byhand.layers.last_step import LastStep
 from byhand.layers.layer_norm import LayerNorm
+from byhand.layers.lstm import LSTM
+from byhand.layers.lstm_cell import LSTMCell
 from byhand.layers.max_pool2d import MaxPool2D
+from byhand.layers.one_hot import OneHot
 from byhand.layers.relu import ReLU
+from byhand.layers.rnn import RNN
+from byhand.layers.rnn_cell import RNNCell
 from byhand.layers.sequential import Sequential
 from byhand.layers.sigmoid import Sigmoid
 from byhand.layers.softmax import Softmax
 from byhand.layers.tanh import Tanh
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "PADDING",
+    "RNN",
     "Array",
     "AveragePool2D",
     "BatchNorm",
+    "Bidirectional",
     "Convolution2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GRUCell",
     "GlobalAveragePool2D",
     "Gradients",
+    "LSTMCell",
+    "LastStep",
     "Layer",
     "LayerNorm",
     "MaxPool2D",
+    "OneHot",
+    "RNNCell",
     "ReLU",
     "Sequential",
     "Shape",

@@ -34,7 +34,7 @@ class Layer:
     equation: ClassVar[str]
     """The forward equation, as error messages quote it."""
     axes: ClassVar[dict[str, tuple[str, ...]]]
-    """The named axes of each symbol of the equation; `("...",)` stands for any axes."""
+    """The named axes of each symbol of the equation; "..." stands for any axes, or for none."""
     parameter_names: ClassVar[tuple[str, ...]] = ()
     weights: ClassVar[tuple[str, ...]] = ()
     """The parameters that a regularizer may touch: weights, never biases."""
@@ -108,14 +108,14 @@ class Layer:
             if found is None or found is not dtype or found not in FLOATS:
                 self._refuse_dtype(symbol, value, owner, dtype)
             axes = self.axes[symbol.removeprefix("d")]
-            shape = value.shape
-            if axes == (ANY,):
-                shape = (shape,)
-            elif len(shape) != len(axes):
+            shape: tuple[int | Shape, ...] = value.shape
+            if ANY in axes:
+                shape = _folded(value.shape, axes)
+            if len(shape) != len(axes):
                 raise self._wrong_rank(symbol, value, axes)
             for axis, size in zip(axes, shape, strict=True):
                 if bound.setdefault(axis, size) != size:
-                    raise self._wrong_size(symbol, axis, size, bound[axis], holder.get(axis))
+                    raise self._wrong_size(symbol, value, axis, bound[axis], holder.get(axis))
                 holder.setdefault(axis, symbol)
 
     def _owner_of_dtype(self) -> tuple[str, np.dtype[Any] | None]:
@@ -151,7 +151,7 @@ class Layer:
             hint = _to_images(symbol, value)
         elif value.ndim > len(axes) and not symbol.startswith("d"):
             hint = "; put Flatten() before it"
-        elif value.ndim == len(axes) - 1:
+        elif value.ndim == len(axes) - (2 if ANY in axes else 1):
             hint = f"; for a batch of one write {symbol}[None]"
         return ShapeError(
             f"{self}: {symbol} has shape {value.shape}, expected the axes "
@@ -159,28 +159,35 @@ class Layer:
         )
 
     def _wrong_size(
-        self,
-        symbol: str,
-        axis: str,
-        found: int | Shape,
-        expected: int | Shape,
-        holder: str | None,
+        self, symbol: str, value: Array, axis: str, expected: int | Shape, holder: str | None
     ) -> ShapeError:
-        if axis == ANY:
+        axes = self.axes[symbol.removeprefix("d")]
+        if axes == (ANY,):
             return ShapeError(
-                f"{self}: {symbol} has shape {found}, {holder} has shape {expected} "
+                f"{self}: {symbol} has shape {value.shape}, {holder} has shape {expected} "
                 f"({self.equation})"
             )
-        if holder is not None:
-            return ShapeError(
-                f"{self}: {symbol} has {axis} = {found}, {holder} has {axis} = {expected} "
-                f"({self.equation})"
-            )
-        source = next((p for p in self.parameter_names if axis in self.axes[p]), "the layer")
+        shape = _folded(value.shape, axes) if ANY in axes else value.shape
+        found, hint = shape[axes.index(axis)], ""
+        if holder is None:
+            holder = next((p for p in self.parameter_names if axis in self.axes[p]), "the layer")
+            expected = f"expects {axis} = {expected}"
+            if ANY in axes and value.ndim > len(axes) - 1 and not symbol.startswith("d"):
+                hint = "; put Flatten() before it"
+        else:
+            expected = f"has {axis} = {expected}"
         return ShapeError(
-            f"{self}: {symbol} has {axis} = {found}, {source} expects {axis} = {expected} "
-            f"({self.equation})"
+            f"{self}: {symbol} has {axis} = {found}, {holder} {expected} ({self.equation}){hint}"
         )
+
+
+def _folded(shape: Shape, axes: tuple[str, ...]) -> tuple[int | Shape, ...]:
+    """The shape with the sizes that "..." stands for as one entry, where there are enough axes."""
+    first, last = axes.index(ANY), len(axes) - axes.index(ANY) - 1
+    if len(shape) < first + last:
+        return shape
+    end = len(shape) - last
+    return (*shape[:first], shape[first:end], *shape[end:])
 
 
 def _to_images(symbol: str, value: Array) -> str:

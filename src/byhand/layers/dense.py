@@ -16,7 +16,8 @@ from byhand.randomness import stream
 class Dense(Layer):
     """z = x W + b: every output is a weighted sum of all inputs, plus its own bias.
 
-    Shapes      x[batch, in]   W[in, out]   b[out]   z[batch, out]
+    Shapes      x[batch, ..., in]   W[in, out]   b[out]   z[batch, ..., out]
+                With further axes, such as time, every place along them is an example of its own.
 
     Derivatives, given dz = ∂L/∂z. Written out for one example n, one input i, one output j:
 
@@ -41,7 +42,12 @@ class Dense(Layer):
     """
 
     equation = "z = x W + b"
-    axes = {"x": ("batch", "in"), "W": ("in", "out"), "b": ("out",), "z": ("batch", "out")}
+    axes = {
+        "x": ("batch", "...", "in"),
+        "W": ("in", "out"),
+        "b": ("out",),
+        "z": ("batch", "...", "out"),
+    }
     parameter_names = ("W", "b")
     weights = ("W",)
 
@@ -71,10 +77,12 @@ class Dense(Layer):
 
     def backward(self, dz: Array, x: Array) -> tuple[Array, Gradients]:
         self.check(x=x, dz=dz)
+        shape = x.shape
+        x, dz = x.reshape(-1, shape[-1]), dz.reshape(-1, dz.shape[-1])
         dW = x.T @ dz
         db = dz.sum(axis=0)
         dx = dz @ self.W.T
-        return dx, {"W": dW, "b": db}
+        return dx.reshape(shape), {"W": dW, "b": db}
 
     def initialize(
         self, seed: int | np.random.Generator = 0, dtype: DTypeLike = np.float64
@@ -86,13 +94,13 @@ class Dense(Layer):
         return self
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if input_shape != (self.sizes["in"],):
+        if input_shape[-1:] != (self.sizes["in"],):
             hint = "; put Flatten() before it" if len(input_shape) > 1 else ""
             raise ShapeError(
                 f"{self}: an example of x has shape {input_shape}, W expects in = "
                 f"{self.sizes['in']} ({self.equation}){hint}"
             )
-        return (self.sizes["out"],)
+        return (*input_shape[:-1], self.sizes["out"])
 
 
 def example(rng: np.random.Generator) -> dict[str, Any]:

@@ -12,12 +12,19 @@ from byhand.initializers import Initializer, StandardNormal
 from byhand.layers.base import Array, Gradients, Layer, Shape
 from byhand.randomness import stream
 
+PADDING = -1
+"""The id of a step at which there is nothing: a sequence that is shorter than its batch ends in it.
+As a target it asks for nothing."""
+
 
 class Embedding(Layer):
     """y = E[ids]: row number id of a table, for each id of a sequence.
 
-    Shapes      ids[batch, time], integers from 0 to vocabulary − 1   E[vocabulary, features]
-                y[batch, time, features]
+    Shapes      ids[batch, time], integers from 0 to vocabulary − 1, or −1 where there is nothing
+                E[vocabulary, features]   y[batch, time, features]
+
+    Sequences of a batch differ in length, and the shorter ones are filled up with the id −1. Its
+    row is 0, and so is its derivative.
 
     It is Dense without the work: with every id as a one-hot row x, which is 1 at the id and 0
     elsewhere, the product x E is row id of E.
@@ -71,14 +78,15 @@ class Embedding(Layer):
 
     def forward(self, ids: Array) -> tuple[Array, Array]:
         check_ids(self, ids)
-        y: Array = self.E[ids]
+        y = np.where(is_token(ids)[..., None], self.E[ids], 0)
         return y, ids
 
     def backward(self, dy: Array, ids: Array) -> tuple[Array, Gradients]:
         self.check(dy=dy)
         check_places(self, dy, ids)
         dE = np.zeros_like(self.E)
-        np.add.at(dE, ids, dy)
+        real = is_token(ids)
+        np.add.at(dE, ids[real], dy[real])
         return np.zeros(ids.shape, dy.dtype), {"E": dE}
 
     def initialize(
@@ -95,8 +103,15 @@ class Embedding(Layer):
         return (*input_shape, self.sizes["features"])
 
 
+def is_token(ids: Array) -> Array:
+    """Which ids stand for something, and are no padding."""
+    real: Array = ids != PADDING
+    return real
+
+
 def check_ids(layer: Layer, ids: Array) -> None:
-    """Refuse what is no array of integers, ids[batch, time], each below the layer's vocabulary.
+    """Refuse what is no array of integers, ids[batch, time], each below the layer's vocabulary, or
+    PADDING.
 
     Raises      DTypeError, ShapeError, InputError
     """
@@ -114,12 +129,12 @@ def check_ids(layer: Layer, ids: Array) -> None:
             f"({equation}){hint}"
         )
     vocabulary = layer.sizes["vocabulary"]
-    outside = np.argwhere((ids < 0) | (ids >= vocabulary))
+    outside = np.argwhere((ids < PADDING) | (ids >= vocabulary))
     if len(outside):
         n, t = outside[0]
         raise InputError(
             f"{layer}: ids[{n}, {t}] is {ids[n, t]}, expected 0 to {vocabulary - 1} for "
-            f"vocabulary = {vocabulary} ({equation})"
+            f"vocabulary = {vocabulary}, or {PADDING} for padding ({equation})"
         )
 
 

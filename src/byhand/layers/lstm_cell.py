@@ -84,7 +84,7 @@ class LSTMEquations(Recurrence):
         super().check_state(x, **states)
         for symbol, value in states.items():
             if len(value) != 2:
-                raise self._wrong_size(symbol, "h and c", len(value), 2, None)
+                raise self._wrong_size(symbol, value, "h and c", 2, None)
 
     def initialize(
         self, seed: int | np.random.Generator = 0, dtype: DTypeLike = np.float64

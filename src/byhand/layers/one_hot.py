@@ -15,7 +15,8 @@ from byhand.layers.embedding import check_ids, check_places
 class OneHot(Layer):
     """y[n, t, v] = 1 where v = ids[n, t], and 0 elsewhere.
 
-    Shapes      ids[batch, time], integers from 0 to vocabulary − 1   y[batch, time, vocabulary]
+    Shapes      ids[batch, time], integers from 0 to vocabulary − 1, or −1 for padding, whose row is
+                all 0   y[batch, time, vocabulary]
     Derivative  an id is a name and no quantity, and there is nothing to learn:
 
         dids = 0

@@ -10,7 +10,10 @@ from numpy.typing import DTypeLike
 
 from byhand.errors import InputError
 from byhand.layers.base import Array, Gradients, Layer, Shape
+from byhand.layers.bidirectional import Bidirectional
 from byhand.layers.dropout import Dropout
+from byhand.layers.embedding import PADDING, is_token
+from byhand.layers.recurrent import Cell, RecurrentLayer
 from byhand.randomness import stream
 
 
@@ -24,6 +27,9 @@ class Sequential(Layer):
     A layer without a name is called after its kind and place: dense1, sigmoid1, dense2. Parameters
     and gradients are named "layer.symbol", such as "dense1.W". A Sequential among the layers is
     replaced by its layers.
+
+    Where x is ids[batch, time] and some are padding, every recurrent layer is told which steps are
+    real. Its state is zeros at the first step unless `states` has another, by the layer's name.
 
     Source       Rumelhart, Hinton, Williams, Learning representations by back-propagating errors
                  (1986).
@@ -46,6 +52,12 @@ class Sequential(Layer):
                 self.layers.append(layer)
         if not self.layers:
             raise InputError("Sequential needs at least one layer, found none")
+        if cells := [layer for layer in self.layers if isinstance(layer, Cell)]:
+            kind = type(cells[0]).__name__
+            raise InputError(
+                f"Sequential: {kind} is a single step, whose state goes in and out; "
+                f"the layer that reads a whole sequence is {kind.removesuffix('Cell')}"
+            )
         if len(set(map(id, self.layers))) < len(self.layers):
             raise InputError("Sequential holds one layer object twice; make one for each place")
         self._name_layers()
@@ -66,14 +78,24 @@ class Sequential(Layer):
                 raise InputError(f'Sequential: a layer is named "{name}"; a name has no dot')
 
     def forward(
-        self, x: Array, masks: Mapping[str, Array] | None = None
+        self,
+        x: Array,
+        masks: Mapping[str, Array] | None = None,
+        states: Mapping[str, Array] | None = None,
     ) -> tuple[Array, list[Any]]:
         """The output and what each layer kept. Masks by layer name, be they none, make it a
         training pass."""
-        caches = []
+        real = real_steps(x)
+        caches: list[Any] = []
+        cache: Any
         for layer in self.layers:
-            if masks is not None and isinstance(layer, Dropout):
-                x, cache = layer.forward(x, masks.get(str(layer.name)))
+            name = str(layer.name)
+            if isinstance(layer, Dropout) and masks is not None:
+                x, cache = layer.forward(x, masks.get(name))
+            elif isinstance(layer, RecurrentLayer):
+                x, cache = layer.forward(x, (states or {}).get(name), real)
+            elif isinstance(layer, Bidirectional):
+                x, cache = layer.forward(x, mask=real)
             elif masks is not None and layer.statistics:
                 x, cache = layer.forward(x, training=True)  # type: ignore[call-arg]
             else:
@@ -89,6 +111,14 @@ class Sequential(Layer):
                 gradients[f"{layer.name}.{symbol}"] = gradient
         return dy, gradients
 
+    def final_states(self, caches: list[Any]) -> dict[str, Array]:
+        """The states after the last step, by layer, to start the next piece of a sequence from."""
+        return {
+            str(layer.name): layer.final_state(cache)
+            for layer, cache in zip(self.layers, caches, strict=True)
+            if isinstance(layer, RecurrentLayer)
+        }
+
     def updated_statistics(self, caches: list[Any]) -> dict[str, Array]:
         """The statistics of all layers, by their full names, after a training pass."""
         return {
@@ -99,9 +129,13 @@ class Sequential(Layer):
 
     def activations(self, x: Array) -> dict[str, Array]:
         """The output of each layer by its name, in evaluation."""
+        real = real_steps(x)
         outputs = {}
         for layer in self.layers:
-            x, _ = layer.forward(x)
+            if isinstance(layer, RecurrentLayer | Bidirectional):
+                x, _ = layer.forward(x, mask=real)
+            else:
+                x, _ = layer.forward(x)
             outputs[str(layer.name)] = x
         return outputs
 
@@ -172,6 +206,13 @@ class Sequential(Layer):
         for layer in self.layers:
             for symbol in layer.parameter_names:
                 setattr(layer, symbol, values[f"{layer.name}.{symbol}"])
+
+
+def real_steps(x: Array) -> Array | None:
+    """Where x is ids, which of its steps are no padding; None where all are."""
+    if x.dtype.kind not in "iu" or not np.any(x == PADDING):
+        return None
+    return is_token(x)
 
 
 def example(rng: np.random.Generator) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def jacobian(p: Array) -> Array:
 class Softmax(Layer):
     """p[k] = e^z[k] / Σⱼ e^z[j]: scores to probabilities, one distribution per example.
 
-    Shapes      z[batch, classes]   p[batch, classes]
+    Shapes      z[batch, ..., classes]   p[batch, ..., classes]
     Derivative  with the quotient rule, ∂p[k]/∂z[j] = p[k] (δ[k, j] − p[j]), see `jacobian`, so
 
         dz[j] = Σₖ dp[k] p[k] (δ[k, j] − p[j])
@@ -50,7 +50,7 @@ class Softmax(Layer):
     """
 
     equation = "p = softmax(z)"
-    axes = {"z": ("batch", "classes"), "p": ("batch", "classes")}
+    axes = {"z": ("batch", "...", "classes"), "p": ("batch", "...", "classes")}
 
     def forward(self, z: Array) -> tuple[Array, Array]:
         self.check(z=z)
