@@ -18,16 +18,26 @@ if TYPE_CHECKING:
     from byhand.autodiff import gradcheck as gradcheck
     from byhand.autodiff import value_and_grad as value_and_grad
     from byhand.doctor import check as check
+    from byhand.layers import GRU as GRU
+    from byhand.layers import LSTM as LSTM
+    from byhand.layers import RNN as RNN
     from byhand.layers import AveragePool2D as AveragePool2D
     from byhand.layers import BatchNorm as BatchNorm
+    from byhand.layers import Bidirectional as Bidirectional
     from byhand.layers import Convolution2D as Convolution2D
     from byhand.layers import Dense as Dense
     from byhand.layers import Dropout as Dropout
+    from byhand.layers import Embedding as Embedding
     from byhand.layers import Flatten as Flatten
     from byhand.layers import GlobalAveragePool2D as GlobalAveragePool2D
+    from byhand.layers import GRUCell as GRUCell
+    from byhand.layers import LastStep as LastStep
     from byhand.layers import LayerNorm as LayerNorm
+    from byhand.layers import LSTMCell as LSTMCell
     from byhand.layers import MaxPool2D as MaxPool2D
+    from byhand.layers import OneHot as OneHot
     from byhand.layers import ReLU as ReLU
+    from byhand.layers import RNNCell as RNNCell
     from byhand.layers import Sequential as Sequential
     from byhand.layers import Sigmoid as Sigmoid
     from byhand.layers import Softmax as Softmax
@@ -50,8 +60,9 @@ _HOMES = {
     "autodiff": "grad gradcheck value_and_grad",
     "doctor": "check",
     "layers": (
-        "AveragePool2D BatchNorm Convolution2D Dense Dropout Flatten GlobalAveragePool2D "
-        "LayerNorm MaxPool2D ReLU Sequential Sigmoid Softmax Tanh"
+        "GRU LSTM RNN AveragePool2D BatchNorm Bidirectional Convolution2D Dense Dropout "
+        "Embedding Flatten GRUCell GlobalAveragePool2D LSTMCell LastStep LayerNorm MaxPool2D "
+        "OneHot RNNCell ReLU Sequential Sigmoid Softmax Tanh"
     ),
     "losses": "BinaryCrossEntropyWithLogits CrossEntropy QuadraticCost SoftmaxCrossEntropy",
     "optimizers": "SGD Adam AdamW Momentum Nesterov RMSProp",

@@ -171,13 +171,14 @@ class Layer:
         found, hint = shape[axes.index(axis)], ""
         if holder is None:
             holder = next((p for p in self.parameter_names if axis in self.axes[p]), "the layer")
-            expected = f"expects {axis} = {expected}"
+            verb = "expects"
             if ANY in axes and value.ndim > len(axes) - 1 and not symbol.startswith("d"):
                 hint = "; put Flatten() before it"
         else:
-            expected = f"has {axis} = {expected}"
+            verb = "has"
         return ShapeError(
-            f"{self}: {symbol} has {axis} = {found}, {holder} {expected} ({self.equation}){hint}"
+            f"{self}: {symbol} has {axis} = {found}, {holder} {verb} {axis} = {expected} "
+            f"({self.equation}){hint}"
         )
 
 
