@@ -15,14 +15,23 @@ from byhand.data import Split
 from byhand.errors import ByhandError, InputError
 from byhand.export import onnx
 from byhand.export.trained import Trained
+from byhand.initializers import StandardNormal
 from byhand.layers import (
+    GRU,
+    LSTM,
+    RNN,
     BatchNorm,
+    Bidirectional,
     Convolution2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     GlobalAveragePool2D,
+    LastStep,
+    Layer,
     MaxPool2D,
+    OneHot,
     ReLU,
     Sequential,
 )
@@ -86,6 +95,88 @@ def test_it_answers_as_the_network_does_to_batches_of_any_size(
         assert answers.dtype == dtype
         tolerance = 1e-5 if dtype == np.float32 else 1e-10
         np.testing.assert_allclose(answers, found.answers[:count], rtol=tolerance)
+
+
+IDS = np.random.default_rng(1).integers(0, 6, (7, 5))
+ENDING = np.where(np.arange(5) < np.array([5, 1, 3, 5, 2, 0, 4])[:, None], IDS, -1)
+BIASES = {"biases": StandardNormal()}
+
+
+def both_kinds() -> Bidirectional:
+    return Bidirectional(GRU(4, 3, reset="before", **BIASES), LSTM(4, 2, **BIASES))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layers", "out"),
+    [
+        ([Embedding(6, 4), RNN(4, 3, **BIASES), Dense(3, 6)], ["batch", "time", 6]),
+        ([Embedding(6, 4), GRU(4, 3, **BIASES), LSTM(3, 5), Dense(5, 6)], ["batch", "time", 6]),
+        ([OneHot(6), Dense(6, 4), both_kinds(), Dense(5, 6)], ["batch", "time", 6]),
+        ([Embedding(6, 4), both_kinds(), LastStep(), Dense(5, 3)], ["batch", 3]),
+    ],
+    ids=["RNN", "GRU and LSTM", "both directions", "last step"],
+)
+def test_sequences_of_any_length_and_with_padding_at_the_end(
+    exported: Any, layers: list[Layer], out: list[Any]
+) -> None:
+    model = Sequential(*layers).initialize(0, np.float32)
+    p = engines.compile(model, SoftmaxCrossEntropy(), SGD(0.1), engine="torch")
+    found = Trained("A net", p, Split(ENDING, np.zeros(7, np.int64)), p.predict(ENDING))
+    session = onnxruntime.InferenceSession(exported(found).read_bytes())
+    [given], [answer] = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.type, given.shape) == ("x", "tensor(int64)", ["batch", "time"])
+    assert answer.shape == out
+    for ids in (IDS, ENDING, IDS[:1, :1], np.tile(IDS[:3], 4)):
+        [answers] = session.run(["y"], {"x": ids})
+        np.testing.assert_allclose(answers, p.predict(ids), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_states_that_were_carried_go_in_and_out(exported: Any) -> None:
+    layers = [GRU(4, 3, reset="before", **BIASES), LSTM(3, 5, name="second"), Dense(5, 6)]
+    model = Sequential(Embedding(6, 4), *layers).initialize(0, np.float32)
+    options: dict[str, Any] = {"engine": "torch", "carry_state": True}
+    p = engines.compile(model, SoftmaxCrossEntropy(), SGD(0.1), **options)
+    p.train(IDS, IDS, np.arange(7), 7, 0, [0.1])
+    found = Trained("A net", p, Split(IDS, IDS), p.predict(IDS))
+    session = onnxruntime.InferenceSession(exported(found).read_bytes())
+    names = ["gru1", "second"]
+    assert {a.name: a.shape for a in session.get_inputs()} == {
+        "x": ["batch", "time"],
+        "gru1": ["batch", 3],
+        "second": [2, "batch", 5],
+    }
+    assert [a.name for a in session.get_outputs()] == ["y", "gru1_after", "second_after"]
+    states = {"gru1": np.zeros((7, 3), np.float32), "second": np.zeros((2, 7, 5), np.float32)}
+    for piece in (ENDING[:, :3], IDS[:, :1], IDS[:, 1:]):
+        expected, after = p.predict_from(piece, states)
+        y, *found_after = session.run(None, {"x": piece, **states})
+        np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-6)
+        for name, state in zip(names, found_after, strict=True):
+            np.testing.assert_allclose(state, after[name], rtol=1e-4, atol=1e-6)
+        states = after
+
+
+@pytest.mark.slow
+def test_a_length_that_the_model_fixes_stays_fixed(exported: Any) -> None:
+    model = Sequential(LSTM(4, 3), Flatten(), Dense(15, 2)).initialize(0, np.float32)
+    p = engines.compile(model, QuadraticCost(), SGD(0.1), engine="torch")
+    x = np.random.default_rng(0).standard_normal((7, 5, 4)).astype(np.float32)
+    found = Trained("A net", p, Split(x, np.zeros((7, 2), np.float32)), p.predict(x))
+    [given] = onnxruntime.InferenceSession(exported(found).read_bytes()).get_inputs()
+    assert given.shape == ["batch", 5, 4]
+
+
+def test_recurrent_layers_in_float64_are_refused(exported: Any) -> None:
+    model = Sequential(Embedding(6, 4), both_kinds(), Dense(5, 6)).initialize(0)
+    p = engines.compile(model, SoftmaxCrossEntropy(), SGD(0.1), engine="torch")
+    with pytest.raises(InputError) as caught:
+        exported(Trained("A net", p, Split(IDS, IDS), p.predict(IDS)))
+    assert str(caught.value) == (
+        'Bidirectional "bidirectional1": ONNX Runtime has recurrent layers in float32 only, the '
+        "network is float64: train in float32 (training.dtype), or export --to torch"
+    )
 
 
 @pytest.mark.slow

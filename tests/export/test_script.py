@@ -20,7 +20,22 @@ from byhand.errors import InputError
 from byhand.export.script import export_torch, script
 from byhand.export.trained import Trained
 from byhand.export.written import LAYERS as WRITTEN
-from byhand.layers import BatchNorm, Dense, Dropout, Flatten, Layer, ReLU, Sequential, Tanh
+from byhand.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    BatchNorm,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Layer,
+    OneHot,
+    ReLU,
+    Sequential,
+    Tanh,
+)
 from byhand.losses import BinaryCrossEntropyWithLogits, Loss, QuadraticCost, SoftmaxCrossEntropy
 from byhand.models import cnn, mlp
 from byhand.optimizers import SGD
@@ -28,6 +43,7 @@ from byhand.storage import write_tensors
 from byhand.training import Run, find_recipe
 
 from ..layers.examples import LAYERS, examples
+from ..layers.recurrent import KINDS, Kind
 
 every_layer = pytest.mark.parametrize("kind", [k for k in LAYERS if k is not Sequential])
 
@@ -57,12 +73,13 @@ def test_every_layer_is_written(kind: type[Layer], tmp_path: Path) -> None:
     for example in examples(kind, 0, np.float64):
         if example.x.ndim == 1:  # an example without axes, which nn.Flatten does not take
             continue
-        features = int(np.prod(example.layer.output_shape(example.x.shape[1:])))
+        x = example.x if example.x.dtype == np.float64 else np.abs(example.x)  # no padding
+        features = int(np.prod(example.layer.output_shape(x.shape[1:])))
         model = Sequential(example.layer, Flatten(), Dense(features, 3)).initialize(0)
-        found = trained(model, example.x)
+        found = trained(model, x)
         network = runpy.run_path(str(written(found, tmp_path)))["load"]()
         with torch.no_grad():
-            answers = network.predict(torch.tensor(example.x))
+            answers = network.predict(torch.tensor(x))
         np.testing.assert_allclose(answers.numpy(), found.answers, rtol=1e-10)
 
 
@@ -131,6 +148,69 @@ def test_the_script_reads_like_pytorch(tmp_path: Path) -> None:
         assert line in [each.strip() for each in text.splitlines()]
     assert "import byhand" not in text
     assert "from byhand" not in text
+
+
+def test_sequences_read_like_pytorch(tmp_path: Path) -> None:
+    ids = np.arange(12).reshape(3, 4) % 7
+    pair = Bidirectional(GRU(8, 3, reset="before"), LSTM(8, 2), name="both")
+    model = Sequential(Embedding(7, 5), GRU(5, 8), pair, LSTM(5, 6), Dense(6, 7))
+    found = trained(model.initialize(0, np.float32), ids, targets=ids)
+    text = written(found, tmp_path).read_text("utf-8")
+    lines = [each.strip() for each in text.splitlines()]
+    for line in (
+        "self.embedding1 = nn.Embedding(7, 5)",
+        "self.gru1 = nn.GRU(5, 8, batch_first=True)",
+        "def forward(self, x: Tensor, states: dict | None = None) -> Tensor:",
+        "x, states['gru1'] = self.gru1(x, states.get('gru1'))",
+        "self.both_layer = Bidirectional(GRUResetBefore(8, 3), nn.LSTM(8, 2, batch_first=True))",
+        "x = self.both_layer(x)",
+        '"""x[batch, 4] -> y[batch, 4, 7]"""',
+        "return torch.softmax(self(x, states), dim=-1)",
+    ):
+        assert line in lines
+    kinds = [line.split("(")[0] for line in lines if line.startswith("class ")]
+    assert kinds == ["class GRUResetBefore", "class Bidirectional", "class Network"]
+    assert "accuracy" not in text
+
+
+def test_scores_at_every_step_are_those_of_the_engine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.random.default_rng(0).integers(0, 7, (5, 9))
+    both = Bidirectional(LSTM(6, 3), GRU(6, 4, reset="before"))
+    model = Sequential(OneHot(7), RNN(7, 6), both, LSTM(7, 5), Dense(5, 7)).initialize(0)
+    found = trained(model, ids, targets=ids)
+    known = runpy.run_path(str(written(found, tmp_path)), run_name="__main__")
+    title, count, last = capsys.readouterr().out.splitlines()
+    assert (title, count) == ("A net", "5 test examples")
+    assert float(last.rpartition(" ")[2]) < 1e-14
+    with torch.no_grad(), pytest.raises(RuntimeError, match="non-negative"):
+        known["load"]().predict(torch.tensor([[1, -1]]))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_sequence_can_be_read_piece_by_piece(kind: Kind, tmp_path: Path) -> None:
+    ids = np.random.default_rng(0).integers(0, 7, (5, 9))
+    cells = kind.make(4, 6), kind.make(6, 3)
+    model = Sequential(Embedding(7, 4), *cells, Dense(3, 7)).initialize(0)
+    found = trained(model, ids, targets=ids)
+    network = runpy.run_path(str(written(found, tmp_path)))["load"]()
+    states: dict[str, Any] = {}
+    parts = np.split(ids, [1, 5], axis=1)
+    with torch.no_grad():
+        pieces = [network.predict(torch.tensor(part), states) for part in parts]
+    np.testing.assert_allclose(torch.cat(pieces, 1).numpy(), found.answers, rtol=1e-10)
+
+
+def test_padding_is_refused() -> None:
+    ids = np.array([[1, 2, 3], [4, -1, -1]])
+    model = Sequential(Embedding(7, 5), LSTM(5, 2)).initialize(0)
+    with pytest.raises(InputError) as caught:
+        script(trained(model, ids), "a", "b")
+    assert str(caught.value) == (
+        "the sequences have padding (ids of -1), which the layers of torch.nn do not leave out: "
+        "export --to onnx"
+    )
 
 
 def test_names_and_titles_are_never_code(tmp_path: Path) -> None:

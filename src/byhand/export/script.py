@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from byhand.engines.program import are_answers, recurrent_layers
+from byhand.errors import InputError
 from byhand.export.trained import Trained, trained
 from byhand.export.written import written
-from byhand.layers import Sequential, Shape
+from byhand.layers import PADDING, Sequential, Shape
 from byhand.losses import BinaryCrossEntropyWithLogits, Loss, SoftmaxCrossEntropy, are_labels
 from byhand.storage import write_tensors, write_text
 from byhand.training import Run
 
 ANSWERS: dict[type[Loss], tuple[str, str]] = {
-    SoftmaxCrossEntropy: ("probabilities", "torch.softmax(self(x), dim=-1)"),
-    BinaryCrossEntropyWithLogits: ("probabilities", "torch.sigmoid(self(x))"),
+    SoftmaxCrossEntropy: ("probabilities", "torch.softmax({y}, dim=-1)"),
+    BinaryCrossEntropyWithLogits: ("probabilities", "torch.sigmoid({y})"),
 }
 """What a loss reads in the output; other losses take the output as it is."""
 
@@ -37,18 +41,18 @@ HERE = Path(__file__).parent
 TITLE = {title!r}
 
 
-class Network(nn.Module):
+{classes}class Network(nn.Module):
     """x[batch, {inputs}] -> y[batch, {outputs}]"""
 
     def __init__(self) -> None:
         super().__init__()
 {makes}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor{given}) -> Tensor:
 {calls}
         return x
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tensor{given}) -> Tensor:
         """What the network answers: {answers}."""
         return {predict}
 
@@ -74,6 +78,10 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 '''
+STATES = '''\
+"""It starts from `states`, or zeros, and leaves there what the next piece starts from."""
+states = {} if states is None else states'''
+"""How a network that remembers begins, so that a sequence can be read piece by piece."""
 ACCURACY = """\
     best = {best}
     right = (best == examples["targets"]).double().mean().item()
@@ -84,7 +92,8 @@ ACCURACY = """\
 def export_torch(run: Run, path: Path) -> list[Path]:
     """Write the script to `path`, the weights and some test examples beside it; all three files.
 
-    Raises      InputError for a layer that cannot be written, or a run without a finished epoch
+    Raises      InputError for a layer or data that cannot be written, or a run without a finished
+                epoch
     """
     found = trained(run)
     weights, examples = (path.with_suffix(f"{part}.safetensors") for part in ("", ".examples"))
@@ -102,21 +111,33 @@ def script(found: Trained, weights: str, examples: str) -> tuple[str, dict[str, 
     inputs = found.examples.inputs.shape[1:]
     description = found.program.description
     description.model.set_parameters(found.program.parameters())
-    makes, names, arrays = _layers(description.model, inputs)
-    answers, predict = ANSWERS.get(type(description.loss), ("values", "self(x)"))
+    if are_labels(found.examples.inputs) and np.any(found.examples.inputs == PADDING):
+        raise InputError(
+            f"the sequences have padding (ids of {PADDING}), which the layers of torch.nn do not "
+            f"leave out: export --to onnx"
+        )
+    lines, arrays = _layers(description.model, inputs)
+    if recurrent_layers(description.model):
+        lines.calls[:0] = STATES.splitlines()
+        given, y = ", states: dict | None = None", "self(x, states)"
+    else:
+        given, y = "", "self(x)"
+    answers, predict = ANSWERS.get(type(description.loss), ("values", "{y}"))
     accuracy = ""
-    if are_labels(found.examples.targets):
+    if are_answers(found.examples.targets):
         single = found.answers.shape[1] == 1
         best = "(answers[:, 0] > 0.5).long()" if single else "answers.argmax(dim=1)"
         accuracy = ACCURACY.format(best=best)
     text = TEMPLATE.format(
         title=found.title,
+        given=given,
         inputs=", ".join(map(str, inputs)),
         outputs=", ".join(map(str, found.answers.shape[1:])),
-        makes="\n".join(f"        {line}" for line in makes),
-        calls="\n".join(f"        x = self.{name}(x)" for name in names),
+        classes="".join(f"{each}\n\n" for each in lines.classes),
+        makes="\n".join(f"        {line}" for line in lines.makes),
+        calls="\n".join(f"        {line}" for line in lines.calls),
         answers=answers,
-        predict=predict,
+        predict=predict.format(y=y),
         dtype=found.answers.dtype,
         weights=weights,
         examples=examples,
@@ -125,21 +146,31 @@ def script(found: Trained, weights: str, examples: str) -> tuple[str, dict[str, 
     return text, arrays
 
 
-def _layers(
-    model: Sequential, shape: Shape
-) -> tuple[list[str], list[str], dict[str, NDArray[Any]]]:
-    """The lines that make the layers, their names in the script, and their arrays."""
-    makes: list[str] = []
+@dataclass(frozen=True)
+class Lines:
+    """Those that define classes, make the layers and call them."""
+
+    classes: dict[str, None]
+    makes: list[str]
+    calls: list[str]
+
+
+def _layers(model: Sequential, shape: Shape) -> tuple[Lines, dict[str, NDArray[Any]]]:
+    """The lines of the script, and the arrays of its layers."""
+    lines = Lines({}, [], [])
     names: list[str] = []
     arrays: dict[str, NDArray[Any]] = {}
     for layer in model.layers:
         name = _attribute(str(layer.name), names)
-        names.append(name)
         there = written(layer, shape)
-        makes.append(f"self.{name} = {there.expression}")
+        lines.classes.update(dict.fromkeys(there.classes))
+        lines.calls.append(there.line.format(layer=f"self.{name}", name=name))
+        if there.expression is not None:
+            names.append(name)
+            lines.makes.append(f"self.{name} = {there.expression}")
         arrays |= {f"{name}.{symbol}": value for symbol, value in there.arrays.items()}
         shape = layer.output_shape(shape)
-    return makes, names, arrays
+    return lines, arrays
 
 
 def _attribute(name: str, taken: list[str]) -> str:

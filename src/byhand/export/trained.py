@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from byhand.data import Split
 from byhand.engines import Program
-from byhand.training import Run, load_data, trained_program
+from byhand.layers import Bidirectional, Layer, Sequential
+from byhand.layers.recurrent import RecurrentLayer
+from byhand.losses import are_labels
+from byhand.training import Run, trained_program
+from byhand.training.session import data_of
 
 EXAMPLES = 1000
-"""Of the test set, at most."""
+"""Of the test set, at most; of sequences as many as have so many steps together."""
 
 
 @dataclass(frozen=True)
 class Trained:
     """A program with the parameters of the run's best epoch, some of its test examples in the
-    model's dtype, and the program's answers to them."""
+    model's dtype, or as ids in int64, and the program's answers to them."""
 
     title: str
     program: Program
@@ -28,10 +33,17 @@ class Trained:
 
 def trained(run: Run, engine: str | None = None) -> Trained:
     """Raises      InputError where the run has not finished an epoch, or its engine cannot run"""
-    dataset = load_data(run.recipe.data)
+    dataset = data_of(run)
     program = trained_program(run, dataset, engine)
     dtype = next(iter(program.parameters().values())).dtype
-    some = dataset.test.first(EXAMPLES)
-    examples = Split(some.inputs.astype(dtype), some.targets)
+    ids = are_labels(dataset.test.inputs)
+    count = max(1, EXAMPLES // dataset.test.inputs.shape[1]) if ids else EXAMPLES
+    some = dataset.test.first(count)
+    examples = Split(some.inputs.astype(np.int64 if ids else dtype), some.targets)
     about = f"{run.recipe.title} (byhand, run {run.name})"
     return Trained(about, program, examples, program.predict(examples.inputs))
+
+
+def recurrent_layers(model: Sequential) -> list[Layer]:
+    """Those that remember: RNN, GRU, LSTM, and Bidirectional, too."""
+    return [a for a in model.layers if isinstance(a, RecurrentLayer | Bidirectional)]

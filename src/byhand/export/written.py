@@ -12,16 +12,60 @@ from numpy.typing import NDArray
 from byhand import layers
 from byhand.errors import InputError
 from byhand.layers import Layer, Shape
+from byhand.layers.recurrent import RecurrentLayer
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Written:
-    """An expression that makes the layer, and the arrays that PyTorch keeps for it."""
+    """An expression that makes the layer, and the arrays that PyTorch keeps for it.
 
-    expression: str
+    expression  None for what takes no object
+    line        what the layer does to x, where it is called {layer} and its state is kept by {name}
+    classes     definitions of classes that torch.nn does not have
+    """
+
+    expression: str | None
     arrays: Mapping[str, Array] = field(default_factory=dict)
+    line: str = "x = {layer}(x)"
+    classes: tuple[str, ...] = ()
+
+
+REMEMBERING = "x, states[{name!r}] = {layer}(x, states.get({name!r}))"
+RESET_BEFORE = '''\
+class GRUResetBefore(nn.Module):
+    """The GRU as it was published: its reset gate acts before the product, nn.GRU's after it."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.of_input = nn.Linear(inputs, 3 * hidden)
+        self.of_gates = nn.Linear(hidden, 2 * hidden, bias=False)
+        self.of_new = nn.Linear(hidden, hidden)
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        h = x.new_zeros(len(x), self.of_new.in_features) if h is None else h
+        steps = []
+        for u in self.of_input(x).unbind(1):
+            u_r, u_z, u_n = u.chunk(3, 1)
+            v_r, v_z = self.of_gates(h).chunk(2, 1)
+            r, z = torch.sigmoid(u_r + v_r), torch.sigmoid(u_z + v_z)
+            h = (1 - z) * torch.tanh(u_n + self.of_new(r * h)) + z * h
+            steps.append(h)
+        return torch.stack(steps, 1), h
+'''
+BOTH_DIRECTIONS = '''\
+class Bidirectional(nn.Module):
+    """What one layer knows from the steps before, and beside it another from those after."""
+
+    def __init__(self, ahead: nn.Module, back: nn.Module) -> None:
+        super().__init__()
+        self.ahead, self.back = ahead, back
+
+    def forward(self, x: Tensor) -> Tensor:
+        (ahead, _), (back, _) = self.ahead(x), self.back(x.flip(1))
+        return torch.cat((ahead, back.flip(1)), dim=2)
+'''
 
 
 def _pair(settings: Mapping[str, float], what: str) -> str:
@@ -73,6 +117,53 @@ def _layer_norm(layer: layers.LayerNorm, shape: Shape) -> Written:
     return Written(expression, {"weight": layer.gamma, "bias": layer.beta})
 
 
+def _recurrent(layer: RecurrentLayer, shape: Shape | None = None) -> Written:
+    kind, sizes = type(layer).__name__, f"{layer.sizes['in']}, {layer.sizes['hidden']}"
+    second = np.zeros_like(layer.b)
+    if isinstance(layer, layers.GRU):
+        if not layer.reset_after:
+            return _reset_before(layer, sizes)
+        second[2 * len(layer.bn) :] = layer.bn
+    arrays = {
+        "weight_ih_l0": layer.Wx.T,
+        "weight_hh_l0": layer.Wh.T,
+        "bias_ih_l0": layer.b,
+        "bias_hh_l0": second,
+    }
+    return Written(f"nn.{kind}({sizes}, batch_first=True)", arrays, REMEMBERING)
+
+
+def _reset_before(layer: layers.GRU, sizes: str) -> Written:
+    gates, new = np.split(layer.Wh, [2 * len(layer.bn)], axis=1)
+    arrays = {
+        "of_input.weight": layer.Wx.T,
+        "of_input.bias": layer.b,
+        "of_gates.weight": gates.T,
+        "of_new.weight": new.T,
+        "of_new.bias": layer.bn,
+    }
+    return Written(f"GRUResetBefore({sizes})", arrays, REMEMBERING, (RESET_BEFORE,))
+
+
+def _both_directions(layer: layers.Bidirectional, shape: Shape) -> Written:
+    ahead, back = (_recurrent(inner) for inner in layer.directions.values())
+    arrays = {f"ahead.{name}": value for name, value in ahead.arrays.items()}
+    arrays |= {f"back.{name}": value for name, value in back.arrays.items()}
+    expression = f"Bidirectional({ahead.expression}, {back.expression})"
+    classes = (*ahead.classes, *back.classes, BOTH_DIRECTIONS)
+    return Written(expression, arrays, classes=classes)
+
+
+def _one_hot(layer: layers.OneHot, shape: Shape) -> Written:
+    rows = f"nn.functional.one_hot(x, {layer.sizes['vocabulary']})"
+    return Written(None, line=f"x = {rows}.to(torch.{layer.dtype})")
+
+
+def _embedding(layer: layers.Embedding, shape: Shape) -> Written:
+    vocabulary, features = layer.E.shape
+    return Written(f"nn.Embedding({vocabulary}, {features})", {"weight": layer.E})
+
+
 def _plain(expression: str) -> Callable[[Any, Shape], Written]:
     return lambda layer, shape: Written(expression)
 
@@ -80,13 +171,20 @@ def _plain(expression: str) -> Callable[[Any, Shape], Written]:
 LAYERS: dict[type[Layer], Callable[[Any, Shape], Written]] = {
     layers.AveragePool2D: _pool("AvgPool2d"),
     layers.BatchNorm: _batch_norm,
+    layers.Bidirectional: _both_directions,
     layers.Convolution2D: _convolution,
     layers.Dense: _dense,
     layers.Dropout: lambda layer, shape: Written(f"nn.Dropout({layer.rate!r})"),
+    layers.Embedding: _embedding,
     layers.Flatten: _plain("nn.Flatten()"),
+    layers.GRU: _recurrent,
     layers.GlobalAveragePool2D: _plain("nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())"),
+    layers.LSTM: _recurrent,
+    layers.LastStep: lambda layer, shape: Written(None, line="x = x[:, -1]"),
     layers.LayerNorm: _layer_norm,
     layers.MaxPool2D: _pool("MaxPool2d"),
+    layers.OneHot: _one_hot,
+    layers.RNN: _recurrent,
     layers.ReLU: _plain("nn.ReLU()"),
     layers.Sigmoid: _plain("nn.Sigmoid()"),
     layers.Softmax: _plain("nn.Softmax(dim=-1)"),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from byhand.layers.base import Array, Gradients, Layer, Shape
-from byhand.layers.windows import IMAGES, check_gradient, count_windows, image_size, pooling_windows
+from byhand.layers.base import Array, Gradients, Shape
+from byhand.layers.pooling import Pooling
+from byhand.layers.windows import check_gradient, image_size
 
 
-class AveragePool2D(Layer):
+class AveragePool2D(Pooling):
     """y = mean over each window of x: how much of the feature is here?
 
     Shapes      x[batch, channels, height, width]   y[batch, channels, rows, columns]
@@ -32,22 +32,6 @@ class AveragePool2D(Layer):
     """
 
     equation = "y = mean over windows of x"
-    axes = {"x": IMAGES, "y": ("batch", "channels", "rows", "columns")}
-
-    def __init__(
-        self,
-        kernel: int | Sequence[int],
-        stride: int | Sequence[int] | None = None,
-        padding: int | Sequence[int] = 0,
-        *,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name=name)
-        self.windows = pooling_windows(self, kernel, stride, padding)
-
-    @property
-    def settings(self) -> dict[str, float]:
-        return self.windows.settings("kernel", "stride", "padding")
 
     def forward(self, x: Array) -> tuple[Array, Shape]:
         self.check(x=x)
@@ -62,10 +46,6 @@ class AveragePool2D(Layer):
         dwindows = np.broadcast_to(share, (*dy.shape[:2], kh, kw, *dy.shape[2:]))
         dx = self.windows.add_back(dwindows, image_size(self, shape[1:]))
         return dx, {}
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        rows, columns = count_windows(self, self.windows, input_shape)
-        return input_shape[0], rows, columns
 
 
 def example(rng: np.random.Generator) -> dict[str, Any]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from byhand.layers.base import Array, Gradients, Layer, Shape
-from byhand.layers.windows import IMAGES, check_gradient, count_windows, image_size, pooling_windows
+from byhand.layers.base import Array, Gradients, Shape
+from byhand.layers.pooling import Pooling
+from byhand.layers.windows import check_gradient, image_size
 
 
-class MaxPool2D(Layer):
+class MaxPool2D(Pooling):
     """y = max over each window of x: is the feature anywhere here?
 
     Shapes      x[batch, channels, height, width]   y[batch, channels, rows, columns]
@@ -37,22 +37,6 @@ class MaxPool2D(Layer):
     """
 
     equation = "y = max over windows of x"
-    axes = {"x": IMAGES, "y": ("batch", "channels", "rows", "columns")}
-
-    def __init__(
-        self,
-        kernel: int | Sequence[int],
-        stride: int | Sequence[int] | None = None,
-        padding: int | Sequence[int] = 0,
-        *,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name=name)
-        self.windows = pooling_windows(self, kernel, stride, padding)
-
-    @property
-    def settings(self) -> dict[str, float]:
-        return self.windows.settings("kernel", "stride", "padding")
 
     def forward(self, x: Array) -> tuple[Array, tuple[Array, Shape]]:
         self.check(x=x)
@@ -76,9 +60,6 @@ class MaxPool2D(Layer):
         dwindows = np.where(on, dy[:, :, None, None], dy.dtype.type(0))
         dx = self.windows.add_back(dwindows, image_size(self, shape[1:]))
         return dx, {}
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape[0], *count_windows(self, self.windows, input_shape)
 
 
 def example(rng: np.random.Generator) -> dict[str, Any]:

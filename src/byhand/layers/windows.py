@@ -97,28 +97,6 @@ def windows(layer: Layer, **arguments: int | Sequence[int]) -> Windows:
     return Windows(**pairs)
 
 
-def pooling_windows(
-    layer: Layer,
-    kernel: int | Sequence[int],
-    stride: int | Sequence[int] | None,
-    padding: int | Sequence[int],
-) -> Windows:
-    """The windows of a pooling layer: side by side, where no stride is given.
-
-    Raises      InputError, also for a padding of more than half the kernel: there would be windows
-                with no pixel of the image in them.
-    """
-    found = windows(
-        layer, kernel=kernel, stride=kernel if stride is None else stride, padding=padding
-    )
-    if any(2 * p > k for p, k in zip(found.padding, found.kernel, strict=True)):
-        raise InputError(
-            f"{layer}: padding is at most half the kernel; found padding {found.padding}, "
-            f"kernel {found.kernel}"
-        )
-    return found
-
-
 def image_size(layer: Layer, example: Shape) -> Pair:
     """Height and width of an example of x.
 

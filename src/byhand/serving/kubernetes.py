@@ -112,7 +112,7 @@ def in_yaml(*objects: Any) -> str:
     """The objects as YAML documents, keys in the order given and texts of several lines as such."""
     import yaml
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]  # no types
         def ignore_aliases(self, data: Any) -> bool:
             return True
 

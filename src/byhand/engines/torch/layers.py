@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from byhand import layers
+from byhand.engines.torch import recurrent
 from byhand.engines.torch.twins import twin_of
 from byhand.errors import InputError
 from byhand.layers import Layer, Sequential
 
-Function = Callable[[Tensor, Any], Tensor]
+NONE: Mapping[str, Tensor] = {}
 
 
 def _pair(m: Any, what: str) -> tuple[int, int]:
@@ -27,7 +28,17 @@ def _windows(m: Any) -> Any:
     return _pair(m, "kernel"), _pair(m, "stride"), _pair(m, "padding")
 
 
-TWINS: dict[type[Layer], Function] = {
+def _embedding(ids: Tensor, m: Any) -> Tensor:
+    """Rows of E, and of zeros for padding."""
+    return torch.where(ids[..., None] < 0, 0, functional.embedding(ids.clamp(min=0), m.E))
+
+
+def _one_hot(ids: Tensor, m: Any) -> Tensor:
+    names = torch.arange(m.sizes["vocabulary"], device=ids.device)
+    return (ids[..., None] == names).to(m.dtype)
+
+
+TWINS: dict[type[Layer], Callable[..., Any]] = {
     layers.AveragePool2D: lambda x, m: functional.avg_pool2d(x, *_windows(m)),
     layers.BatchNorm: lambda x, m: functional.batch_norm(
         x, m.running_mean, m.running_variance, m.gamma, m.beta, m.training, m.momentum, m.epsilon
@@ -35,21 +46,25 @@ TWINS: dict[type[Layer], Function] = {
     layers.Convolution2D: lambda x, m: functional.conv2d(
         x, m.W, m.b, _pair(m, "stride"), _pair(m, "padding"), _pair(m, "dilation"), m.groups
     ),
-    layers.Dense: lambda x, m: torch.addmm(m.b, x, m.W),
+    layers.Dense: lambda x, m: functional.linear(x, m.W.T, m.b),
     layers.Dropout: lambda x, m: x,  # in training its mask comes first, see Twin
+    layers.Embedding: _embedding,
     layers.Flatten: lambda x, m: x.reshape(x.shape[0], math.prod(x.shape[1:])),
     layers.GlobalAveragePool2D: lambda x, m: x.mean((2, 3)),
+    layers.LastStep: lambda x, m: x[:, -1],
     layers.LayerNorm: lambda x, m: functional.layer_norm(
         x, m.gamma.shape, m.gamma, m.beta, m.epsilon
     ),
     layers.MaxPool2D: lambda x, m: functional.max_pool2d(x, *_windows(m)),
+    layers.OneHot: _one_hot,
     layers.ReLU: lambda x, m: torch.relu(x),
     layers.Sigmoid: lambda x, m: torch.sigmoid(x),
     layers.Softmax: lambda x, m: torch.softmax(x, -1),
     layers.Tanh: lambda x, m: torch.tanh(x),
+    **recurrent.TWINS,
 }
 """What a layer computes of its input x. m has its parameters under the symbols of its equation, its
-settings by name, and says whether it is `training`."""
+settings by name, and says whether it is `training`. Recurrent layers take and give a state, too."""
 
 
 class Twin(nn.Module):
@@ -69,9 +84,33 @@ class Twin(nn.Module):
                 self.register_parameter(symbol, nn.Parameter(tensor))
         for name, setting in layer.settings.items():
             setattr(self, name, setting)
+        self.sizes = layer.sizes
+        if isinstance(layer, layers.OneHot):
+            self.dtype = getattr(torch, str(layer.dtype))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.function(x if mask is None else x * mask, self)
+        y: Tensor = self.function(x if mask is None else x * mask, self)
+        return y
+
+
+class RecurrentTwin(Twin):
+    """A layer that is told which steps are real and which state to start from, and gives its final
+    state beside its output."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(layer)
+        self.layer = layer
+        for w in self.parameters():
+            if w.ndim == 2:  # in memory the other way round, as PyTorch's kernels read it
+                w.data = w.data.T.contiguous().T
+        for inner in getattr(layer, "directions", {}).values():
+            twin_of(inner, TWINS, "layer", "layers.TWINS")
+
+    def forward(  # type: ignore[override]  # a sequence has more to it
+        self, x: Tensor, real: Tensor | None = None, state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        answer: tuple[Tensor, Tensor | None] = self.function(x, self, real, state)
+        return answer
 
 
 class Network(nn.Module):
@@ -86,17 +125,45 @@ class Network(nn.Module):
                     f"{layer}: a PyTorch module has an attribute of its own that is named {name}; "
                     f"give the layer another name, or use engine numpy"
                 )
-            self.add_module(name, Twin(layer))
+            kind = RecurrentTwin if type(layer) in recurrent.TWINS else Twin
+            self.add_module(name, kind(layer))
 
-    def forward(self, x: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
-        """The output. Masks are dropout's, by the names of the layers."""
+    def forward(
+        self,
+        x: Tensor,
+        masks: Mapping[str, Tensor],
+        real: Tensor | None = None,
+        states: Mapping[str, Tensor] = NONE,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The output, and the final states of recurrent layers by their names.
+
+        masks   dropout's, by the names of the layers
+        real    where x is ids, which of them are no padding; None where all are
+        states  that recurrent layers start from, where it is not from zeros
+        """
+        finals: dict[str, Tensor] = {}
         for name, twin in self.named_children():
-            x = twin(x, masks.get(name))
-        return x
+            x, final = _through(twin, x, masks.get(name), real, states.get(name))
+            if final is not None:
+                finals[name] = final
+        return x, finals
 
-    def activations(self, x: Tensor) -> dict[str, Tensor]:
+    def activations(self, x: Tensor, real: Tensor | None = None) -> dict[str, Tensor]:
         """The output of each layer by its name."""
         outputs = {}
         for name, twin in self.named_children():
-            outputs[name] = x = twin(x)
+            x, _ = _through(twin, x, None, real, None)
+            outputs[name] = x
         return outputs
+
+
+def _through(
+    twin: nn.Module,
+    x: Tensor,
+    mask: Tensor | None,
+    real: Tensor | None,
+    state: Tensor | None,
+) -> tuple[Tensor, Tensor | None]:
+    if isinstance(twin, RecurrentTwin):
+        return twin(x, real, state)  # type: ignore[no-any-return]
+    return twin(x, mask), None
