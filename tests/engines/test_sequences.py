@@ -160,6 +160,12 @@ def test_without_carrying_every_example_starts_from_zeros(engine: str) -> None:
     one = program(engine, character_model(), carry_state=False)
     one.train(INPUTS, TARGETS, ORDER, STREAMS, 0, [0.1, 0.1])
     assert one.recurrent_state() == {}
+    one.set_recurrent_state({})
+    with pytest.raises(InputError) as error:
+        one.set_recurrent_state({"lstm1": np.zeros((2, 3, 4))})
+    assert str(error.value) == (
+        "every example starts from states of zeros: compile the model with carry_state=True"
+    )
 
 
 def test_what_stands_after_the_end_of_a_sequence_changes_nothing(engine: str) -> None:

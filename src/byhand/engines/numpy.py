@@ -19,6 +19,7 @@ from byhand.engines.program import (
     Evaluation,
     answers,
     are_answers,
+    check_carried_state,
     check_recurrent_state,
     check_state,
     groups,
@@ -81,7 +82,7 @@ class NumPyProgram:
         return {name: value.copy() for name, value in self._states.items()}
 
     def set_recurrent_state(self, values: Mapping[str, Array]) -> None:
-        check_recurrent_state(values, self._model)
+        check_carried_state(values, self.description)
         self._states = {name: value.astype(self.dtype) for name, value in values.items()}
 
     @_quiet

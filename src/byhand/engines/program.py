@@ -105,6 +105,18 @@ def check_recurrent_state(values: Mapping[str, Array], model: Sequential) -> Non
             raise ShapeError(f"the state of {name} has shape {value.shape}, expected {expected}")
 
 
+def check_carried_state(values: Mapping[str, Array], description: Description) -> None:
+    """Refuse to go on from states where none are carried, and what `check_recurrent_state` does.
+
+    Raises      InputError, ShapeError
+    """
+    if values and not description.carry_state:
+        raise InputError(
+            "every example starts from states of zeros: compile the model with carry_state=True"
+        )
+    check_recurrent_state(values, description.model)
+
+
 def recurrent_layers(model: Sequential) -> list[RecurrentLayer]:
     """Those whose state can be carried on."""
     return [layer for layer in model.layers if isinstance(layer, RecurrentLayer)]

@@ -20,6 +20,7 @@ from byhand.engines.program import (
     Evaluation,
     answers,
     are_answers,
+    check_carried_state,
     check_recurrent_state,
     check_state,
     groups,
@@ -100,6 +101,7 @@ class TorchProgram:
         return {name: self._array(value) for name, value in self._states.items()}
 
     def set_recurrent_state(self, values: Mapping[str, Array]) -> None:
+        check_carried_state(values, self.description)
         self._states = self._given(values)
 
     def train(
