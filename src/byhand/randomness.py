@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from byhand.errors import InputError
 
-Purpose = Literal["parameters", "order", "dropout", "split", "sweep", "augmentation", "landscape"]
+Purpose = Literal[
+    "parameters",
+    "order",
+    "dropout",
+    "split",
+    "sweep",
+    "augmentation",
+    "landscape",
+    "tasks",
+    "sampling",
+]
 _CODES: dict[str, int] = {
     "parameters": 1,
     "order": 2,
@@ -26,6 +36,8 @@ _CODES: dict[str, int] = {
     "sweep": 5,
     "augmentation": 6,
     "landscape": 7,
+    "tasks": 8,
+    "sampling": 9,
 }
 
 

@@ -68,8 +68,13 @@ def test_data_list(byhand: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -
         ["chelsea.png", "no", "0.2", "MB"],
         ["coffee.png", "no", "0.5", "MB"],
         ["efficientnet-lite0.pth", "no", "18.8", "MB"],
+        ["tiny-shakespeare", "no", "1.1", "MB"],
+        ["smollm2-135m-instruct", "no", "98.4", "MB"],
+        ["gemma-3-270m", "no", "253.1", "MB"],
     ]
     assert "commonly stated as CC BY-SA 3.0" in lines[1]
+    assert "/karpathy/char-rnn/" in lines[6]
+    assert lines[6].endswith("; public domain")
     (folder / "cache").mkdir()
     (folder / "cache/mnist.safetensors").touch()
     found = json.loads(byhand("data", "list", "--json").stdout)
@@ -79,6 +84,9 @@ def test_data_list(byhand: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -
         ("chelsea.png", False),
         ("coffee.png", False),
         ("efficientnet-lite0.pth", False),
+        ("tiny-shakespeare", False),
+        ("smollm2-135m-instruct", False),
+        ("gemma-3-270m", False),
     ]
 
 

@@ -48,9 +48,7 @@ def read_until_epoch(process: Any, epoch: int) -> None:
     raise AssertionError(f"epoch {epoch} was not printed")
 
 
-def test_ctrl_c_then_resume_is_the_uninterrupted_run(
-    byhand: Any, start: Any, engine: str
-) -> None:
+def test_ctrl_c_then_resume_is_the_uninterrupted_run(byhand: Any, start: Any, engine: str) -> None:
     process = train(start, "stopped", LONG, engine)
     read_until_epoch(process, 3)
     process.send_signal(signal.SIGINT)

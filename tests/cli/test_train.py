@@ -182,6 +182,69 @@ training = { epochs = 5, batch_size = 1 }
     assert result.stderr == f"error: run wild failed and would fail again: {message}\n"
 
 
+TEXT_RECIPE = """
+title = "A text"
+loss = "softmax_cross_entropy"
+data = { name = "tiny-shakespeare", steps = 4 }
+model = { kind = "char_rnn", hidden = [5] }
+optimizer = { name = "adam", learning_rate = 0.02 }
+training = { epochs = 2, batch_size = 5, carry_state = true }
+"""
+LOSS = r"\d\.\d{4} nats \(\d\.\d{3} bits per character\)"
+
+
+@pytest.fixture
+def song(folder: Path) -> Path:
+    """A text of the user's, and a recipe that reads another one."""
+    (folder / "letters.toml").write_text(TEXT_RECIPE, "utf-8")
+    path = folder / "a song.txt"
+    path.write_text("la la la, ti ta.\n" * 100, "utf-8")
+    return path
+
+
+def test_a_text_of_your_own(byhand: Any, folder: Path, song: Path) -> None:
+    result = byhand("train", "letters.toml", "--text", song.name)
+    assert (result.exit_code, result.stderr) == (0, "")
+    config = (folder / "runs/letters/config.toml").read_text("utf-8")
+    assert 'text = "a song.txt"\nsteps = 4\n' in config
+    assert "tiny-shakespeare" not in config
+    assert "vocabulary = 8\n" in config
+    lines = SECONDS.sub("T", result.stdout).splitlines()
+    for epoch, line in enumerate(lines[2:4], start=1):
+        assert re.fullmatch(
+            rf"epoch {epoch}/2  loss \d\.\d{{4}}  validation {LOSS}  test {LOSS}  T", line
+        )
+    best = next(line for line in lines if line.startswith("best epoch"))
+    splits = rf"validation {LOSS}, test {LOSS}"
+    assert re.fullmatch(rf"best epoch  \d, by validation loss: {splits}", best)
+    assert re.search(rf"letters  finished  +2/2  {LOSS}", byhand("runs").stdout)
+
+
+def test_a_text_that_is_none(byhand: Any, folder: Path, song: Path) -> None:
+    for name, message in {
+        "none.txt": "none.txt does not exist: expected a text file in UTF-8",
+        "empty.txt": "empty.txt is empty: expected a text",
+    }.items():
+        (folder / "empty.txt").touch()
+        result = byhand("train", "letters.toml", "--text", name)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == f"error: {message}\n"
+    result = byhand("train", "points.toml", "--text", song.name)
+    assert result.exit_code == 2
+    assert result.stderr == ("error: points: model.kind: a song is a text, which takes char_rnn\n")
+    assert not (folder / "runs").exists()
+
+
+def test_a_text_is_drawn_in_nats_and_in_bits(byhand: Any, folder: Path, song: Path) -> None:
+    byhand("train", "letters.toml", "--text", song.name)
+    result = byhand("show", "letters")
+    assert (result.exit_code, result.stderr) == (0, "")
+    drawn = {path.stem for path in (folder / "runs/letters/figures").iterdir()}
+    assert drawn >= {"curves", "histograms", "gradient-flow"}
+    result = byhand("show", "letters", "--view", "confusion")
+    assert "classes are needed, and a song is a text" in result.stderr
+
+
 def test_tensorboard_events(byhand: Any, folder: Path) -> None:
     assert byhand("train", "points.toml", "--tensorboard").exit_code == 0
     assert list((folder / "runs/points/tensorboard").glob("events.out.*"))

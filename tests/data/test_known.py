@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from byhand.data import Dataset, cache_folder, catalogue, known, load
+from byhand.data import Dataset, cache_folder, catalogue, known, load, texts
 from byhand.data.known import Entry
 from byhand.data.sources import Arrays, SourceError
 from byhand.errors import ByhandError, InputError
@@ -197,9 +197,18 @@ def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(InputError) as caught:
         load("fashion")
     assert str(caught.value) == (
-        'no data set is called "fashion": expected one of mnist, fashion-mnist; '
+        'no data set is called "fashion": expected one of mnist, fashion-mnist, tiny-shakespeare; '
         'did you mean "fashion-mnist"?'
     )
+
+
+def test_a_text_is_known_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "plays").write_text("To be, or not to be. " * 80)
+    monkeypatch.setattr(texts, "fetch_file", lambda name: tmp_path / "plays")
+    data = load("tiny-shakespeare")
+    assert (data.name, data.input_shape, data.classes) == ("tiny-shakespeare", (64,), ())
+    assert data.vocabulary is not None
+    assert data.vocabulary.decode(data.train.inputs[0, :5]) == "To be"
 
 
 def test_the_cache_is_the_users_unless_told_otherwise(

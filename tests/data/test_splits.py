@@ -48,6 +48,27 @@ def test_targets_that_do_not_fit_are_refused(targets: np.ndarray, message: str) 
     assert str(caught.value) == message
 
 
+IDS = np.arange(30).reshape(10, 3)
+
+
+@pytest.mark.parametrize("targets", [LABELS, IDS])
+@pytest.mark.parametrize("inputs", [IDS, np.zeros((10, 3, 2), np.float32)], ids=["ids", "floats"])
+def test_a_sequence_has_one_label_or_one_for_each_step(
+    inputs: np.ndarray, targets: np.ndarray
+) -> None:
+    split = Split(inputs, targets)
+    assert split.first(4).targets.shape == (4, *targets.shape[1:])
+
+
+def test_labels_for_other_steps_are_refused() -> None:
+    with pytest.raises(ShapeError) as caught:
+        Split(IDS, IDS[:, 1:])
+    assert str(caught.value) == (
+        "targets have shape (10, 2), labels for sequences have (10,), or (10, 3) with one for each "
+        "step"
+    )
+
+
 def test_divide_keeps_every_example_once_with_its_target() -> None:
     parts = divide(Split(INPUTS, LABELS), SHARES, seed=3)
     assert [len(part) for part in parts] == [8, 1, 1]

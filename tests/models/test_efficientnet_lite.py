@@ -6,19 +6,11 @@ import torch
 from torch.nn import functional as F
 
 from byhand import engines
-from byhand.errors import InputError, ShapeError
-from byhand.finite_differences import numerical_gradient, relative_error
-from byhand.initializers import StandardNormal
-from byhand.layers import BatchNorm, Convolution2D, Dense, Dropout, Sequential, Tanh
+from byhand.layers import BatchNorm, Convolution2D, Dense, Sequential
+from byhand.layers.residual import Residual
 from byhand.losses import SoftmaxCrossEntropy
-from byhand.models.efficientnet_lite import ReLU6, Residual, efficientnet_lite0, widened
+from byhand.models.efficientnet_lite import ReLU6, efficientnet_lite0, widened
 from byhand.optimizers import SGD
-
-
-def block() -> Residual:
-    normal = {"weights": StandardNormal(), "biases": StandardNormal()}
-    layers = (Dense(4, 6, name="up", **normal), Tanh(), Dense(6, 4, name="down", **normal))
-    return Residual(*layers, name="block").initialize(3)
 
 
 def test_relu6_and_its_derivative() -> None:
@@ -28,22 +20,6 @@ def test_relu6_and_its_derivative() -> None:
     tensor = torch.tensor(z, requires_grad=True)
     F.relu6(tensor).sum().backward()
     np.testing.assert_array_equal(ReLU6().backward(np.ones(6), cache)[0], tensor.grad.numpy())
-
-
-def test_the_derivatives_of_a_residual_block() -> None:
-    layer, rng = block(), np.random.default_rng(0)
-    x, dy = rng.standard_normal((2, 3, 4))
-    _, caches = layer.forward(x)
-    dx, gradients = layer.backward(dy, caches)
-
-    def objective() -> float:
-        return float(np.sum(layer.forward(x)[0] * dy))
-
-    assert relative_error(dx, numerical_gradient(objective, x)) < 1e-7
-    assert gradients.keys() == layer.parameters.keys() == {"up.W", "up.b", "down.W", "down.b"}
-    for name, w in layer.parameters.items():
-        assert relative_error(gradients[name], numerical_gradient(objective, w)) < 1e-7
-    assert layer.weights == ("up.W", "down.W")
 
 
 def test_a_residual_block_trains_as_its_layers_would() -> None:
@@ -63,17 +39,6 @@ def test_a_residual_block_trains_as_its_layers_would() -> None:
     np.testing.assert_allclose(after["block.norm.running_mean"], 0.1 * of_batch, rtol=1e-12)
     program.set_parameters(before)
     np.testing.assert_array_equal(program.parameters()["block.dense.W"], before["block.dense.W"])
-
-
-def test_what_a_residual_block_refuses() -> None:
-    with pytest.raises(InputError) as caught:
-        Residual(Dense(2, 2), Dropout(0.5), name="block")
-    assert str(caught.value) == 'Residual "block": a Dropout cannot be inside; put it behind'
-    with pytest.raises(ShapeError) as wrong:
-        Residual(Dense(2, 3), name="block").output_shape((2,))
-    assert str(wrong.value) == 'Residual "block": x has shape (2,), f(x) (3,) (y = x + f(x))'
-    with pytest.raises(AttributeError, match="Residual has no attribute 'W'"):
-        _ = Residual(Dense(2, 2)).W
 
 
 @pytest.mark.parametrize(("kernel", "above"), [(3, 0), (5, 1)])

@@ -93,6 +93,8 @@ def test_a_wider_model_takes_the_same_data() -> None:
     cnn = "model={ kind = 'cnn', channels = [2, 3], hidden = [5], image = [1, 28, 28] }"
     wide = devices.widened(find_recipe("nielsen-1", [cnn]).model, 4)
     assert (wide.channels, wide.hidden, wide.outputs) == ([8, 12], [20], 10)
+    text = devices.widened(find_recipe("char-lstm").model, 4)
+    assert (text.hidden, text.vocabulary) == ([512], None)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from byhand.training.reproduce import METRICS, METRICS_OF_ALL
 from .tiny import write_recipe
 
 FILES = sorted(recipe_folder().glob("*.toml"))
+FILES_OF_TEXTS = sorted(recipe_folder().glob("char-*.toml"))
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
@@ -45,6 +46,14 @@ def test_a_recipe_survives_being_written_and_read(path: Path, tmp_path: Path) ->
     assert read_recipe(copy) == recipe
 
 
+@pytest.mark.parametrize("path", FILES_OF_TEXTS, ids=lambda path: path.stem)
+def test_a_title_states_the_number_of_parameters(path: Path) -> None:
+    recipe = read_recipe(path).with_vocabulary(65)  # of tiny Shakespeare
+    parameters = recipe.model.build(0, "float32").parameters
+    count = sum(value.size for value in parameters.values())
+    assert f"({count:,} parameters)" in recipe.title
+
+
 def test_only_one_band_or_none() -> None:
     measured = Published(metric="final_output", figure=0.5, band=[0.4, 0.6], source="a book")
     assert [measured.met_by(value) for value in (0.39, 0.4, 0.6, 0.61)] == [
@@ -54,6 +63,14 @@ def test_only_one_band_or_none() -> None:
         False,
     ]
     assert Published(metric="final_output", source="a curve").met_by(0.5) is None
+
+
+def test_other_data_takes_the_place_of_the_recipe_s(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path)
+    data = read_recipe(path, ["data.name=fashion-mnist"]).data
+    assert (data.name, data.table) == ("fashion-mnist", None)
+    data = read_recipe(path, ["data.text=a.txt", "data.steps=9"]).data
+    assert (data.table, data.text, data.steps, data.is_text) == (None, "a.txt", 9, True)
 
 
 def test_changes_are_toml_or_a_bare_word(tmp_path: Path) -> None:
@@ -125,7 +142,8 @@ MISTAKES = {
     "modle.sizes=[4, 3]": "unknown key modle; did you mean model?",
     "training.epoch=3": "unknown key training.epoch; did you mean epochs?",
     "training.x=3": "unknown key training.x; known are epochs, batch_size, seed, dtype, engine, "
-    "threads, device, compile, amp, monitor, patience, keep_epochs",
+    "threads, device, compile, amp, monitor, patience, keep_epochs, "
+    "carry_state",
     "data.tabel='a.csv'": "unknown key data.tabel; did you mean table?",
     "training.epochs=many": "training.epochs: expected a whole number, found 'many'",
     "training.epochs=3.0": "training.epochs: expected a whole number, found 3.0",
@@ -176,9 +194,19 @@ MISTAKES = {
     "no keys",
     "schedule={ name = 'warm_up', steps = 5, then = 'cosine' }": "schedule: then: expected a "
     "table with a name, found 'cosine'",
-    "data.name=mnist": "data: expected one of name, images, table or inputs, found name and table",
-    "data={ target = 'y' }": "data: expected one of name, images, table or inputs, "
+    "data={ name = 'mnist', table = 'a.csv' }": "data: expected one of name, images, table, text "
+    "or inputs, found name and table",
+    "data={ target = 'y' }": "data: expected one of name, images, table, text or inputs, "
     "found none of them",
+    "data.steps=64": "data: only a text has steps: leave it out",
+    "data={ text = 'a.txt', steps = 0 }": "data: steps is at least 1, found 0",
+    "data={ text = 'a.txt', steps = 1.5 }": "data.steps: expected a whole number, found 1.5",
+    "data={ text = 'a.txt', tokens = 'words' }": "data: tokens is one of characters, bpe; found "
+    "'words'",
+    "data={ name = 'tiny-shakespeare', tokens = 'bpe' }": 'data: tokens = "bpe" needs vocabulary, '
+    "how many tokens to find, such as 512",
+    "training.carry_state=true": "training.carry_state reads a text on from step to step, the data "
+    "is none: leave it out",
     "data={ inputs = [[1.0]] }": "data: expected inputs and targets together, "
     "found one without the other",
     "published=[{ metric = 'final_output', figure = 0.5, source = 'a' }]": "published.0: expected "
@@ -193,7 +221,7 @@ def test_a_mistake_is_named(tmp_path: Path, change: str) -> None:
 
 
 CNN_MISTAKES = {
-    "model.kind=lstm": "model.kind: expected 'mlp' or 'cnn', found 'lstm'",
+    "model.kind=lstm": "model.kind: expected 'mlp', 'cnn' or 'char_rnn', found 'lstm'",
     "model.sizes=[784, 10]": "unknown key model.sizes; known are output, dropout, weights, biases, "
     "start, kind, image, channels, kernel, pool, hidden, outputs, activation",
     "model.channel=[3]": "unknown key model.channel; did you mean channels?",
@@ -236,7 +264,7 @@ def test_a_missing_table_or_key_is_named(tmp_path: Path) -> None:
 
 SCHEDULE_WITHIN = {
     "{ name = 'cosin' }": "then: name is one of constant, step, cosine, warm_up, "
-    "halve_on_plateau; found 'cosin'; did you mean cosine?",
+    "halve_on_plateau, inverse_square_root; found 'cosin'; did you mean cosine?",
     "{ name = 'step' }": "then: every is missing; step takes every, gamma",
 }
 

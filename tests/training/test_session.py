@@ -33,7 +33,7 @@ from byhand.training.recipe import DataTable, recipe_folder
 from byhand.training.session import compare_engines, compile_recipe, preferred_engine, recipe_of
 
 from .conftest import NO_NATIVE
-from .tiny import heaps_recipe, start, write_recipe
+from .tiny import TALE, heaps_recipe, start, write_recipe
 
 RECIPES = sorted(path.stem for path in recipe_folder().glob("*.toml"))
 
@@ -46,9 +46,12 @@ def digits(name: str) -> Dataset:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_builds_and_takes_a_step(
-    name: str, engine: str, monkeypatch: pytest.MonkeyPatch
+    name: str, engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    plays, text = tmp_path / "plays.txt", data.text
+    plays.write_text(TALE * 40, "utf-8")
     monkeypatch.setattr(data, "load", digits)
+    monkeypatch.setattr(data, "text", lambda source, **options: text(plays, **options))
     trainer = trainer_for(find_recipe(name).with_training(engine=engine))
     before = trainer.program.parameters()
     assert trainer.advance(1) == trainer.position.step == 1
@@ -83,9 +86,7 @@ def test_everything_that_a_recipe_says_arrives(tmp_path: Path) -> None:
     assert trainer_for(heaps_recipe(tmp_path)).schedule == Constant()
 
 
-def test_the_engine_and_its_threads_arrive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_engine_and_its_threads_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[dict[str, Any]] = []
 
     def note(*arguments: Any, **options: Any) -> engines.Program:

@@ -59,9 +59,7 @@ def send(number: int, at_step: int, times: int = 1) -> Callable[[Trainer], None]
 def test_a_stopped_run_goes_on_as_if_never_stopped(
     tmp_path: Path, number: signal.Signals, optimizer: list[str], engine: str
 ) -> None:
-    recipe = heaps_recipe(
-        tmp_path, "model.dropout=0.3", f"training.engine={engine}", *optimizer
-    )
+    recipe = heaps_recipe(tmp_path, "model.dropout=0.3", f"training.engine={engine}", *optimizer)
     whole = start(recipe, tmp_path / "runs", name="whole")
     whole.fit()
 

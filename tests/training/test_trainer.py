@@ -105,9 +105,7 @@ def test_the_seed_of_the_order_matters_alone() -> None:
     assert (one.parameters()["output.W"] != two.parameters()["output.W"]).any()
 
 
-def at_pace(
-    seconds: float, engine: str, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Program, Ear]:
+def at_pace(seconds: float, engine: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Program, Ear]:
     ear, program = Ear(), heaps_program(dropout=0.2, engine=engine)
     trainer = heaps_trainer(program, listeners=(ear,))
     trainer.log_every = 13

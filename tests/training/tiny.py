@@ -105,6 +105,42 @@ def heaps_recipe(folder: Path, *changes: str) -> Recipe:
     return read_recipe(write_recipe(folder), changes)
 
 
+TALE = "".join(f"{k} birds sang, {k * k % 7} did not.\n" for k in range(40))
+TEXT_RECIPE = """\
+title = "A tale"
+loss = "softmax_cross_entropy"
+
+[data]
+text = "{text}"
+steps = 5
+
+[model]
+kind = "char_rnn"
+hidden = [6]
+
+[optimizer]
+name = "adam"
+learning_rate = 0.02
+
+[clipping]
+name = "global_norm"
+limit = 1.0
+
+[training]
+epochs = 2
+batch_size = 4
+carry_state = true
+"""
+
+
+def tale_recipe(folder: Path, *changes: str, text: str = TALE) -> Recipe:
+    """A recipe that reads a text, with the text beside it."""
+    (folder / "tale.txt").write_text(text, "utf-8")
+    path = folder / "tale.toml"
+    path.write_text(TEXT_RECIPE.format(text=folder / "tale.txt"), "utf-8")
+    return read_recipe(path, changes)
+
+
 def start(
     recipe: Recipe, folder: Path, *listeners: Any, name: str | None = None, log_every: int = 4
 ) -> Trainer:

@@ -45,10 +45,10 @@ def noisy_shapes() -> tuple[np.ndarray, np.ndarray]:
     return images.astype(np.float32), labels
 
 
-def trained(root: Path, name: str, data: str, model: str, loss: str) -> Run:
+def trained(root: Path, name: str, data: str, model: str, loss: str, *changes: str) -> Run:
     path = root / f"{name}.toml"
     path.write_text(RECIPE.format(loss=loss, data=data, model=model), "utf-8")
-    run = Run.create(read_recipe(path), name, root / "runs")
+    run = Run.create(read_recipe(path, changes), name, root / "runs")
     trainer_for(run.recipe, run).fit()
     return run
 
@@ -130,6 +130,46 @@ def easy(root: Path) -> Run:
     """Images that are all answered right."""
     data = f'table = "{root}/easy.npz"'
     return trained(root, "easy", data, "sizes = [2, 2]", "softmax_cross_entropy")
+
+
+LINES = """\
+ANNA:
+  I saw a cat (a small one),
+  and "that is mine" said she.
+
+BERT:
+  No "it is not" said I, and
+  went home (to eat).
+
+"""
+CHAR_RNN = 'kind = "char_rnn"\ncell = "{cell}"\nhidden = [6, 5]'
+
+
+def reader(root: Path, cell: str) -> Run:
+    """A run that has read a text."""
+    (root / "lines.txt").write_text(LINES * 60, "utf-8")
+    data = f'text = "{root}/lines.txt"\nsteps = 16'
+    loss = "softmax_cross_entropy"
+    return trained(
+        root, f"text-{cell}", data, CHAR_RNN.format(cell=cell), loss, "training.keep_epochs=true"
+    )
+
+
+@pytest.fixture(scope="session")
+def text_run(root: Path) -> Run:
+    """A text, read by an LSTM; the run kept the parameters of every epoch."""
+    return reader(root, "lstm")
+
+
+@pytest.fixture(scope="session")
+def text(text_run: Run) -> Subject:
+    return Subject(text_run)
+
+
+@pytest.fixture(scope="session")
+def plain_rnn(root: Path) -> Run:
+    """A text, read by layers without gates."""
+    return reader(root, "rnn")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from byhand.training import Run
+from byhand.training.recipe import DataTable
 from byhand.views import Subject, curves
 
 
@@ -102,3 +103,23 @@ def test_the_accuracy_axis_is_about_the_epochs(subject: Subject) -> None:
 def test_regression_is_drawn_without_an_accuracy(values: Run) -> None:
     (loss,) = curves.draw(curves.compute(Subject(values))).axes
     assert (loss.get_ylabel(), loss.get_xlabel()) == ("quadratic cost", "epoch")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "unit"),
+    [("characters", "nats per character"), ("bpe", "nats per token")],
+)
+def test_a_text_has_its_unit(values: Run, tokens: str, unit: str) -> None:
+    subject = Subject(values)
+    data = DataTable(text="a.txt", tokens=tokens, vocabulary=300 if tokens == "bpe" else None)
+    subject.recipe = subject.recipe.model_copy(update={"data": data})
+    view = curves.compute(subject)
+    assert view.unit == f"cross-entropy ({unit})"
+    page = curves.draw(view)
+    page.draw_without_rendering()
+    [loss] = page.axes
+    second = loss.child_axes
+    # Byte pairs are not characters, so there is no second axis for them.
+    assert [axis.get_ylabel() for axis in second] == ["bits per character"] * (tokens != "bpe")
+    if second:
+        np.testing.assert_allclose(second[0].get_ylim(), np.array(loss.get_ylim()) / np.log(2))

@@ -27,7 +27,8 @@ from byhand.layers import (
     Softmax,
     Tanh,
 )
-from byhand.models.efficientnet_lite import ReLU6, Residual
+from byhand.layers.residual import Residual
+from byhand.models.efficientnet_lite import ReLU6
 from byhand.views.projection import STEPS, back_to_pixels
 from byhand.views.saliency import strongest_units
 
@@ -83,7 +84,7 @@ def module(layer: Layer) -> torch.nn.Module:
             values = {"weight": layer.gamma, "bias": layer.beta}
             values |= {"running_mean": layer.running_mean, "running_var": layer.running_variance}
         case Residual():
-            return Skip(*(module(inner) for inner in layer.f.layers))
+            return Skip(*(module(inner) for inner in layer.layers))
         case MaxPool2D(windows=w):
             return torch.nn.MaxPool2d(w.kernel, w.stride, w.padding)
         case AveragePool2D(windows=w):

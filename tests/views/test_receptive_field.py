@@ -19,7 +19,7 @@ from byhand.layers import (
     Sequential,
     Sigmoid,
 )
-from byhand.models.efficientnet_lite import Residual
+from byhand.layers.residual import Residual
 from byhand.views.projection import back_to_pixels
 from byhand.views.receptive_field import ReceptiveField, receptive_field
 

@@ -17,6 +17,7 @@ from byhand.views.style import DPI, WIDTH
 
 RECORDED = ["curves", "gradient-flow", "histograms"]
 INSIDE = ["feature-maps", "patches", "saliency"]
+OF_TEXTS = ["cells", "gates", "dependence", "samples"]
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -31,7 +32,7 @@ def test_every_view_of_a_run_on_images_is_a_whole_png_file(
     run = request.getfixturevalue(which)
     paths = views.show(run)
     assert names(paths) == [
-        name for name in views.VIEWS if name not in (missing, *views.ON_REQUEST)
+        name for name in views.VIEWS if name not in (missing, *OF_TEXTS, *views.ON_REQUEST)
     ]
     for path in paths:
         assert path.parent == run.figures
@@ -61,6 +62,8 @@ def test_a_data_set_at_hand_is_not_loaded_again(
         ("numbers", [*RECORDED, "confusion"]),
         ("values", [*RECORDED, "weights", *INSIDE]),
         ("easy", [*RECORDED, "confusion", "weights", *INSIDE, "predictions"]),
+        ("text_run", [*RECORDED, *OF_TEXTS]),
+        ("plain_rnn", [*RECORDED, "cells", "dependence", "samples"]),
         ("untrained", []),
     ],
 )
@@ -90,6 +93,13 @@ def test_views_that_do_not_apply_are_left_out(
             *("easy", "most-wrong"),
             "a wrong answer is needed, and run easy answers all 20 test examples right",
         ),
+        ("text_run", "confusion", "classes are needed, and lines is a text"),
+        ("text_run", "saliency", "images are needed, and an example of lines has shape (16,)"),
+        *(
+            ("run", name, "a text is needed, and run shapes was trained on none")
+            for name in OF_TEXTS
+        ),
+        ("plain_rnn", "gates", "gates are needed, and there are none in rnn1, rnn2"),
         (
             *("untrained", "curves"),
             "a finished epoch is needed, and run untrained has none yet "

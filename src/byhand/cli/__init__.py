@@ -14,20 +14,25 @@ import typer
 import byhand
 from byhand.cli import (
     bench,
+    chat,
     check,
     data,
     export,
+    generate,
     napkin,
     parity,
     predict,
+    preflight,
     recipes,
     reproduce,
     resume,
     runs,
+    sample,
     show,
     sweep,
     tour,
     train,
+    weights,
 )
 from byhand.cli.errors import Verbs
 from byhand.cli.say import show_log
@@ -68,14 +73,19 @@ app.command()(resume.resume)
 app.command()(runs.runs)
 app.command()(show.show)
 app.command()(predict.predict)
+app.command()(sample.sample)
 app.command()(reproduce.reproduce)
 app.command()(sweep.sweep)
 app.command()(export.export)
 app.command()(parity.parity)
 app.command()(check.check)
+app.command()(preflight.preflight)
+app.command()(generate.generate)
+app.command()(chat.chat)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 app.add_typer(napkin.app, name="napkin")
+app.add_typer(weights.app, name="weights")
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ def list_(
                 {
                     "name": name,
                     "title": file.title,
-                    "origin": file.requirement,
+                    "origin": file.origin,
                     "terms": file.terms,
                     "bytes": file.size,
                     "cached": place_of(name).is_file(),
@@ -71,7 +71,7 @@ def list_(
             name,
             "yes" if place_of(name).is_file() else "no",
             f"{file.size / 1e6:.1f} MB",
-            f"{file.title}; {file.requirement}; {file.terms}",
+            f"{file.title}; {file.origin}; {file.terms}",
         )
         for name, file in FILES.items()
     ]

@@ -85,6 +85,52 @@ Compile = Annotated[
 ]
 Amp = Annotated[bool | None, typer.Option("--amp", help="Of engine torch: products in bfloat16.")]
 
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="[MODEL]",
+        help="A folder, a .gguf file, an adapter, a name on the hub, or smollm2 or gemma3.",
+        autocompletion=lambda incomplete: _matching(("smollm2", "gemma3"), incomplete),
+    ),
+]
+ModelDevice = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="auto, cpu, cuda or mps.",
+        autocompletion=lambda incomplete: _matching(("auto", "cpu", "cuda", "mps"), incomplete),
+    ),
+]
+ModelDtype = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype", help="f32, f16, bf16 or int8; otherwise int8 on a CPU and bf16 elsewhere."
+    ),
+]
+ContextLength = Annotated[
+    int | None,
+    typer.Option(
+        "--context", metavar="N", help="Tokens of prompt and answer; at most 4,096 if not given."
+    ),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option(metavar="N", help="Of an answer; otherwise what the context holds.")
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="0 takes the likeliest; otherwise what the model's makers recommend, or 0."),
+]
+TopK = Annotated[int | None, typer.Option(metavar="K", help="Draw from the K likeliest only.")]
+TopP = Annotated[
+    float | None,
+    typer.Option(metavar="P", help="Draw from the likeliest that sum to P only."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="One seed is one text.")]
+Stops = Annotated[
+    list[str] | None,
+    typer.Option("--stop", metavar="TEXT", help="End before this text; may be given again."),
+]
+
 
 def _matching(names: Iterable[str], start: str) -> list[str]:
     return sorted(name for name in names if name.startswith(start))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from byhand.cli.say import duration, percent
+from byhand.cli.say import duration, percent, text_loss
 
 if TYPE_CHECKING:
     from byhand.training import Recipe, Run
@@ -76,6 +76,7 @@ def _changed(recipe: Recipe) -> bool:
 
     original = next((known for known in all_recipes() if known.title == recipe.title), recipe)
     aside = {"training": {"seed", "engine", "threads", "device", "compile", "amp"}}
+    aside["model"] = {"vocabulary"}  # it follows from the text
     return original.model_dump(exclude=aside) != recipe.model_dump(exclude=aside)
 
 
@@ -100,6 +101,8 @@ def _comparison(figure: dict[str, Any]) -> str:
 
 
 def _splits(row: dict[str, Any]) -> str:
+    if text_loss(row, "test"):
+        return f"validation {text_loss(row, 'validation')}, test {text_loss(row, 'test')}"
     if row["validation_accuracy"] is None:
         return f"validation loss {row['validation_loss']:.4g}, test loss {row['test_loss']:.4g}"
     return f"validation {percent(row['validation_accuracy'])}, test {percent(row['test_accuracy'])}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from byhand.cli.say import complain, duration, percent
+from byhand.cli.say import complain, duration, percent, text_loss
 
 if TYPE_CHECKING:
     from byhand.training import Listener, Trainer
@@ -119,7 +119,8 @@ def epoch_line(row: Row, epochs: int) -> str:
     ]
     for split in ("validation", "test"):
         accuracy, loss = row[f"{split}_accuracy"], row[f"{split}_loss"]
-        words.append(f"{split} {_short(loss) if accuracy is None else percent(accuracy)}")
+        said = text_loss(row, split) or _short(loss) if accuracy is None else percent(accuracy)
+        words.append(f"{split} {said}")
     return "  ".join([*words, duration(row["seconds"])])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from byhand.cli.say import complain, duration, percent, print_json, print_table
+from byhand.cli.say import complain, duration, percent, print_json, print_table, text_loss
 from byhand.errors import ByhandError
 
 if TYPE_CHECKING:
@@ -46,5 +46,6 @@ def _row(found: dict[str, Any]) -> tuple[str, ...]:
     best = found["best"] or {}
     accuracy, loss = best.get("test_accuracy"), best.get("test_loss")
     test = percent(accuracy) if accuracy is not None else f"{loss:.4g}" if loss else ""
+    test = text_loss(best, "test") or test
     epochs = f"{found['epochs']}/{found['epochs_planned']}"
     return found["run"], found["status"], epochs, test, duration(found["seconds"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +28,10 @@ def train(
             metavar="KEY=VALUE",
             help="Change any key, as optimizer.learning_rate=0.5; may be repeated.",
         ),
+    ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A text in UTF-8 to learn from, instead of the data."),
     ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that share every batch; more than one need Ray.")
@@ -53,6 +59,8 @@ def train(
     given = [
         f"training.{key}={str(value).lower()}" for key, value in flags.items() if value is not None
     ]
+    if text is not None:
+        given.append(f"data.text={json.dumps(str(text))}")
     found = find_recipe(recipe, [*(changes or ()), *given])
     run = fit(
         found, name, workers=workers, address=address, tensorboard=tensorboard, as_json=as_json

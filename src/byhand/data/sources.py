@@ -67,19 +67,8 @@ class Mirror:
         return self.url
 
     def fetch(self, folder: Path) -> Arrays:
-        import pooch
-        import requests
-
-        download = pooch.HTTPDownloader(timeout=TIMEOUT)
         for name in FILES:
-            try:
-                download(self.url + name, str(folder / name), None)
-            except requests.HTTPError as error:
-                raise SourceError(str(error).partition(" for url")[0]) from None
-            except requests.Timeout:
-                raise SourceError("timed out") from None
-            except requests.RequestException:
-                raise SourceError("no connection") from None
+            download(self.url + name, folder / name)
         return read_folder(folder)
 
 
@@ -144,6 +133,21 @@ class Folder:
 
     def fetch(self, folder: Path) -> Arrays:
         return read_folder(self.path)
+
+
+def download(url: str, path: Path) -> None:
+    """Download one file; SourceError says why not."""
+    import pooch
+    import requests
+
+    try:
+        pooch.HTTPDownloader(timeout=TIMEOUT)(url, str(path), None)
+    except requests.HTTPError as error:
+        raise SourceError(str(error).partition(" for url")[0]) from None
+    except requests.Timeout:
+        raise SourceError("timed out") from None
+    except requests.RequestException:
+        raise SourceError("no connection") from None
 
 
 def download_wheel(requirement: str, folder: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.data.vocabulary import Vocabulary
 from byhand.errors import InputError, ShapeError
 from byhand.losses import are_labels
 from byhand.randomness import stream
@@ -21,18 +22,26 @@ class Split:
     """Examples and what the network should answer to them.
 
     Shapes      inputs[examples, ...] float32; images are [examples, channels, height, width] in
-                [0, 1]
-                targets[examples] int64 for class labels, targets[examples, out] float32 otherwise
+                [0, 1]; inputs[examples, time] int64 for the ids of tokens
+                targets[examples] int64 for class labels, targets[examples, time] int64 for a label
+                at each step of a sequence, targets[examples, out] float32 otherwise
     Raises      ShapeError where the two do not fit; nothing is ever broadcast.
     """
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[Any]
     targets: NDArray[Any]
 
     def __post_init__(self) -> None:
         examples, shape = len(self.inputs), self.targets.shape
         if are_labels(self.targets):
-            if len(shape) != 1:
+            if are_labels(self.inputs) or self.inputs.ndim == 3:
+                steps = self.inputs.shape[:2]
+                if shape not in ((examples,), steps):
+                    raise ShapeError(
+                        f"targets have shape {shape}, labels for sequences have {(examples,)}, or "
+                        f"{steps} with one for each step"
+                    )
+            elif len(shape) != 1:
                 raise ShapeError(
                     f"targets have shape {shape}, class labels need one axis ({examples},): "
                     "pass targets[:, 0] or targets.argmax(axis=1), whichever is meant"
@@ -57,13 +66,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named data set. `classes` names the labels 0, 1, ... and is () for regression."""
+    """A named data set. `classes` names the labels 0, 1, ... and is () for regression and for a
+    text, whose tokens the `vocabulary` names."""
 
     name: str
     train: Split
     validation: Split
     test: Split
     classes: tuple[str, ...]
+    vocabulary: Vocabulary | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

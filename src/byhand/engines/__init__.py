@@ -114,7 +114,7 @@ def compile(
 
         return NativeProgram(description, threads)
     if engine == "torch":
-        from byhand.engines.torch import TorchProgram
+        from byhand.engines.torch.program import TorchProgram
 
         return TorchProgram(description, threads, device, compile, amp)
     from byhand.engines.numpy import NumPyProgram

@@ -8,17 +8,35 @@ import os
 import threading
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, replace
-from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand import clipping, layers, losses, optimizers, regularizers
 from byhand.engines import _native
-from byhand.engines.program import Array, Description, Evaluation, check_state
-from byhand.errors import InputError, ShapeError
-from byhand.layers import Shape
+from byhand.engines.native_checks import (
+    batches_of_padding,
+    check_order,
+    check_rows,
+    check_targets,
+    checked_ids,
+    checked_rates,
+    is_padding,
+    refuse_what_has_no_twin,
+)
+from byhand.engines.program import (
+    Array,
+    Description,
+    Evaluation,
+    are_answers,
+    check_carried_state,
+    check_recurrent_state,
+    check_state,
+    groups,
+    recurrent_layers,
+)
+from byhand.errors import InputError
+from byhand.layers import Bidirectional, Layer, Shape
 from byhand.losses import are_labels
 
 TWINS: dict[str, tuple[str, ...]] = {
@@ -29,13 +47,6 @@ TWINS: dict[str, tuple[str, ...]] = {
     "clipping": tuple(_native.clippings()),
 }
 """What is written in C++ too, by the names of the Python classes."""
-_ROOMS: dict[str, ModuleType] = {
-    "layer": layers,
-    "loss": losses,
-    "optimizer": optimizers,
-    "regularizer": regularizers,
-    "clipping": clipping,
-}
 MOST_THREADS = 64
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,8 +72,8 @@ class NativeProgram:
 
     threads     at most so many, where a product is large enough; by default as many as processors
 
-    The C++ object is made when the first examples come, for their shape, and made again with the
-    same parameters should examples of another shape come.
+    The C++ object is made when the first examples come, for their shape, and told of another shape
+    should examples of one come. It takes ids as numbers, which are exact up to 2²⁴.
 
     Raises      InputError for a part that has no twin in C++
     """
@@ -75,12 +86,15 @@ class NativeProgram:
         self._shapes = {name: value.shape for name, value in model.parameters.items()}
         self._trained = frozenset(model.trained)
         self._state = description.optimizer.initial_state(model.trained)
+        self._recurrent = recurrent_layers(model)
+        self._states: dict[str, Array] = {}
+        self._takes_ids = "ids" in model.layers[0].axes
         self._symbols = description.optimizer.state_names
         self._core: Any = None
-        self._example: Shape | None = None
+        self._known: tuple[Shape, bool] | None = None
         self._output: Shape = ()
         self._turn = threading.RLock()
-        _refuse_what_has_no_twin(description)
+        refuse_what_has_no_twin(description, TWINS)
 
     @one_at_a_time
     def parameters(self) -> dict[str, Array]:
@@ -114,6 +128,22 @@ class NativeProgram:
         self._push_state()
 
     @one_at_a_time
+    def recurrent_state(self) -> dict[str, Array]:
+        if self._core is None:
+            return {name: value.copy() for name, value in self._states.items()}
+        batch, values = self._core.recurrent_state()
+        return {
+            str(layer.name): value.reshape(layer.state_shape(batch))
+            for layer, value in zip(self._recurrent if batch else [], values, strict=True)
+        }
+
+    @one_at_a_time
+    def set_recurrent_state(self, values: Mapping[str, Array]) -> None:
+        check_carried_state(values, self.description)
+        self._states = {name: value.astype(self.dtype) for name, value in values.items()}
+        self._push_recurrent_state()
+
+    @one_at_a_time
     def train(
         self,
         inputs: Array,
@@ -125,20 +155,22 @@ class NativeProgram:
     ) -> NDArray[np.float64]:
         if not len(learning_rates):
             return np.empty(0)
-        rates = _checked_rates(learning_rates)
+        rates = checked_rates(learning_rates)
         if batch_size < 0:
             raise InputError(f"batch_size is at least 1, found {batch_size}")
         core = self._core_for(inputs)
         # C++ reads and writes where these point, and another thread may change those of the caller.
         order = np.array(order)
         targets = targets.copy() if are_labels(targets) else targets
-        _check_order(order, min(len(inputs), len(targets)))
+        check_order(order, min(len(inputs), len(targets)))
         last_batch = order[(len(learning_rates) - 1) * batch_size :][:batch_size]
         self._check_targets(targets[last_batch], len(last_batch))
         self._check_statistics(len(last_batch))
+        self._check_carried(min(batch_size, len(order)), len(last_batch))
         if are_labels(targets):
-            chosen = targets[order]
-            self._check_targets(np.array([chosen.min(), chosen.max()]), 2)
+            self._check_targets(targets[order], len(order))
+            for batch in batches_of_padding(targets, order, batch_size):
+                self._check_targets(batch, len(batch))
         x, t = self._converted(inputs, targets)
         losses: NDArray[np.float64] = core.train(
             x,
@@ -156,6 +188,7 @@ class NativeProgram:
     ) -> tuple[float, dict[str, Array]]:
         core = self._core_for(inputs)
         self._check_targets(targets, len(inputs))
+        self._check_carried(len(inputs))
         if step is not None:
             self._check_statistics(len(inputs))
         x, t = self._converted(inputs, targets)
@@ -167,37 +200,56 @@ class NativeProgram:
         return objective, {name: found[name] for name in names if name in found}
 
     @one_at_a_time
-    def evaluate(self, inputs: Array, targets: Array) -> Evaluation:
+    def evaluate(self, inputs: Array, targets: Array, streams: int | None = None) -> Evaluation:
+        if streams is not None:
+            next(groups(len(inputs), streams, streams))  # refuses what makes no whole groups
         core = self._core_for(inputs)
-        self._check_targets(targets, len(inputs))
+        if not is_padding(targets):  # whose mean is over no example
+            self._check_targets(targets, len(inputs))
         x, t = self._converted(inputs, targets)
-        loss, right = core.evaluate(x, t)
-        return Evaluation(loss, right / len(x) if are_labels(targets) else None)
+        loss, right = core.evaluate(x, t, streams or 0)
+        return Evaluation(loss, right / len(x) if are_answers(targets) else None)
 
     def predict(self, inputs: Array) -> Array:
         with self._turn:  # not decorated: one digit is answered in less time than two calls take
             core = self._core_for(inputs)
             y = np.empty((len(inputs), *self._output), self.dtype)
-            core.predict(np.ascontiguousarray(inputs, self.dtype), y)
+            core.predict(self._numbers(inputs), y)
             return y
+
+    def predict_from(
+        self, inputs: Array, states: Mapping[str, Array]
+    ) -> tuple[Array, dict[str, Array]]:
+        with self._turn:  # nor is this: one character is
+            core = self._core_for(inputs)
+            if states:
+                check_recurrent_state(states, self.description.model)
+                self._check_states(states, len(inputs))
+            y = np.empty((len(inputs), *self._output), self.dtype)
+            after = {
+                str(layer.name): np.empty(layer.state_shape(len(inputs)), self.dtype)
+                for layer in self._recurrent
+            }
+            before = [
+                np.ascontiguousarray(states[name], self.dtype) if name in states else None
+                for name in after
+            ]
+            core.predict_from(self._numbers(inputs), before, y, list(after.values()))
+            return y, after
 
     @one_at_a_time
     def activations(self, inputs: Array) -> dict[str, Array]:
         core = self._core_for(inputs)
         shape, outputs = inputs.shape[1:], {}
         layers = self.description.model.layers
-        values = core.activations(np.ascontiguousarray(inputs, self.dtype))
+        values = core.activations(self._numbers(inputs))
         for layer, y in zip(layers, values, strict=True):
             shape = layer.output_shape(shape)
             outputs[str(layer.name)] = y.reshape(-1, *shape)
         return outputs
 
     def _check_targets(self, targets: Array, examples: int) -> None:
-        """Refuse targets as the loss itself does, which is asked about made-up outputs."""
-        d = self.description
-        y = np.zeros((examples, *self._output), self.dtype)
-        with np.errstate(all="ignore"):
-            d.loss.forward(y, d.loss.encode(targets, y.shape[-1], self.dtype))
+        check_targets(self.description.loss, targets, (examples, *self._output), self.dtype)
 
     def _check_statistics(self, examples: int) -> None:
         """Refuse a training batch in which some feature has a single value and so no variance, as
@@ -205,39 +257,72 @@ class NativeProgram:
         model = self.description.model
         if examples == 1 and any(layer.statistics for layer in model.layers):
             with np.errstate(all="ignore"):
-                model.forward(np.zeros((1, *(self._example or ())), self.dtype), masks={})
+                model.forward(self._made_up(1), masks={})
+
+    def _check_carried(self, *batches: int) -> None:
+        """Refuse batches of another size than the states that they start from."""
+        if self.description.carry_state:
+            states = self.recurrent_state()
+            for batch in batches:
+                self._check_states(states, batch)
+                states = {str(layer.name): layer.zero_state(batch) for layer in self._recurrent}
+
+    def _check_states(self, states: Mapping[str, Array], batch: int) -> None:
+        """Refuse a batch of another size than these states, as the recurrent layer itself does."""
+        if any(value.shape[-2] != batch for value in states.values()):
+            with np.errstate(all="ignore"):
+                self.description.model.forward(self._made_up(batch), states=states)
+
+    def _made_up(self, batch: int) -> Array:
+        """Inputs of the shape that the C++ object was last told of."""
+        example, _ = self._known or ((), False)
+        return np.zeros((batch, *example), np.int64 if self._takes_ids else self.dtype)
+
+    def _numbers(self, inputs: Array) -> Array:
+        """Inputs as C++ takes them; where they are ids it reads the rows that they name."""
+        if self._takes_ids:
+            inputs = checked_ids(self.description.model.layers[0], inputs)
+        return np.ascontiguousarray(inputs, self.dtype)
 
     def _converted(
         self, inputs: Array, targets: Array
     ) -> tuple[Array, tuple[NDArray[np.int64] | None, Array | None]]:
         """Inputs, and targets as labels or values, as C++ takes them."""
-        x = np.ascontiguousarray(inputs, self.dtype)
+        x = self._numbers(inputs)
         if are_labels(targets):
             return x, (np.ascontiguousarray(targets, np.int64), None)
         return x, (None, np.ascontiguousarray(targets, self.dtype))
 
     def _core_for(self, inputs: Array) -> Any:
-        if inputs.shape[1:] != self._example:
-            self._make_core(inputs.shape[1:])
+        kind = inputs.shape[1:], self._takes_ids and are_labels(inputs)
+        if kind != self._known:
+            self._prepare(*kind)
         return self._core
 
-    def _make_core(self, example: Shape) -> None:
-        """Make the C++ object for examples of this shape.
+    def _prepare(self, example: Shape, ids: bool) -> None:
+        """Make the C++ object for examples of this shape, or tell it of them.
 
-        Raises      ShapeError, DTypeError where the model does not take them, in its own words
+        Raises      ShapeError, DTypeError where the model does not take them, in its own words;
+                    InputError where C++ has no rows for them
         """
-        d = self.description
         with np.errstate(all="ignore"):
-            y, _ = d.model.forward(np.zeros((1, *example), self.dtype))
+            made_up = np.zeros((1, *example), np.int64 if ids else self.dtype)
+            y, _ = self.description.model.forward(made_up)
         self._output = y.shape[1:]
-        if self._core is not None:
-            self._state = self.optimizer_state()
-            d.model.set_parameters(self.parameters())
+        check_rows(self.description.model, example)
+        if self._core is None:
+            self._make_core(example)
+        else:
+            self._core.reshape(example)
+        self._known = example, ids
+
+    def _make_core(self, example: Shape) -> None:
+        d = self.description
         kind = _native.Program32 if self.dtype == np.float32 else _native.Program64
         regularizer, clipping = d.regularizer, d.clipping
         self._core = kind(
             layers=[
-                (type(layer).__name__, {**layer.sizes, **layer.settings, "place": place})
+                (type(layer).__name__, {**_numbers_of(layer), "place": place})
                 for place, layer in enumerate(d.model.layers)
             ],
             example=example,
@@ -251,10 +336,11 @@ class NativeProgram:
             clipping=(type(clipping).__name__, clipping.limit) if clipping else ("", 0.0),
             seed=d.seed,
             threads=self._threads,
+            carry_state=d.carry_state,
         )
-        self._example = example
         self._push_parameters()
         self._push_state()
+        self._push_recurrent_state()
 
     def _push_parameters(self) -> None:
         if self._core is None:
@@ -270,6 +356,16 @@ class NativeProgram:
             for s, symbol in enumerate(self._symbols if name in self._trained else ()):
                 self._core.set(k, s, np.ascontiguousarray(self._state[f"{symbol}.{name}"]))
 
+    def _push_recurrent_state(self) -> None:
+        if self._core is None:
+            return
+        batch = next((value.shape[-2] for value in self._states.values()), 0)
+        values = [
+            np.ascontiguousarray(self._states.get(str(layer.name), layer.zero_state(batch)))
+            for layer in self._recurrent
+        ]
+        self._core.set_recurrent_state(values, batch)
+
     def _pull(
         self, get: Callable[[int], Array], names: Container[str] | None = None
     ) -> dict[str, Array]:
@@ -281,18 +377,15 @@ class NativeProgram:
         }
 
 
-def _check_order(order: NDArray[np.int64], examples: int) -> None:
-    """C++ reads where the order points, so it has to point at examples."""
-    if len(order) and not 0 <= order.min() <= order.max() < examples:
-        wrong = int(order.min()) if order.min() < 0 else int(order.max())
-        raise InputError(f"the order names example {wrong}, there are 0 to {examples - 1}")
-
-
-def _checked_rates(learning_rates: Sequence[float]) -> NDArray[np.float64]:
-    shape = np.shape(learning_rates)
-    if len(shape) != 1:
-        raise ShapeError(f"learning rates have shape {shape}, expected one number for each step")
-    return np.array([float(rate) for rate in learning_rates])
+def _numbers_of(layer: Layer) -> dict[str, float]:
+    """What describes a layer to C++: its sizes and settings. The two layers of a Bidirectional have
+    theirs with the direction in front, and their kind as a name that is there."""
+    numbers = {**layer.sizes, **layer.settings}
+    if isinstance(layer, Bidirectional):
+        for direction, one in layer.directions.items():
+            own = {**one.sizes, **one.settings, type(one).__name__: 1}
+            numbers |= {f"{direction}_{name}": value for name, value in own.items()}
+    return numbers
 
 
 def _processors() -> int:
@@ -300,22 +393,3 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _refuse_what_has_no_twin(description: Description) -> None:
-    used = [
-        *(("layer", layer) for layer in description.model.layers),
-        ("loss", description.loss),
-        ("optimizer", description.optimizer),
-        ("regularizer", description.regularizer),
-        ("clipping", description.clipping),
-    ]
-    for what, part in used:
-        kind = type(part).__name__
-        # Somebody's own class of the same name is another part.
-        twin = kind in TWINS[what] and getattr(_ROOMS[what], kind) is type(part)
-        if part is not None and not twin:
-            raise InputError(
-                f"the {what} {kind} has no twin in C++, which has {', '.join(TWINS[what])}; "
-                f"use engine numpy"
-            )

@@ -36,13 +36,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from byhand import engines
-from byhand.engines.program import Array, Description, Program
+from byhand.engines.program import Array, Description, Program, own
 from byhand.layers import MaxPool2D, ReLU
 from byhand.randomness import batch_order
 
@@ -59,6 +60,8 @@ PREDICTED = 1000
 Arrays = Mapping[str, Mapping[str, Array]]
 """Arrays by what they are, such as "gradients of a step", and by name, such as "hidden1.W"."""
 Tell = Callable[[str], None]
+Order = Callable[[int], NDArray[np.int64]]
+"""The order of examples in an epoch."""
 Errors = dict[tuple[str, str], list[float]]
 """The errors of an array, by what it is and by name: one for each step that was compared."""
 
@@ -89,6 +92,7 @@ class _Task:
     targets: Array
     batch_size: int
     learning_rates: Sequence[float]
+    order: Order
 
     def program(self, engine: str) -> Program:
         d = self.description
@@ -101,16 +105,18 @@ class _Task:
             examples=d.examples,
             seed=d.seed,
             engine=engine,
+            carry_state=d.carry_state,
         )
 
     def epochs(self) -> Iterator[tuple[int, NDArray[np.int64], Sequence[float]]]:
         """For as many epochs as it takes: the first step, the order of examples, the rates."""
-        examples, rates = len(self.inputs), self.learning_rates
-        per_epoch = math.ceil(examples / self.batch_size)
-        for epoch, first in enumerate(range(0, len(rates), per_epoch)):
-            some = rates[first : first + per_epoch]
-            order = batch_order(self.description.seed, epoch, examples)
+        rates = self.learning_rates
+        first = epoch = 0
+        while first < len(rates):
+            order = self.order(epoch)
+            some = rates[first : first + math.ceil(len(order) / self.batch_size)]
             yield first, order[: len(some) * self.batch_size], some
+            first, epoch = first + len(some), epoch + 1
 
 
 def compare(
@@ -121,12 +127,15 @@ def compare(
     learning_rates: Sequence[float],
     names: Sequence[str],
     tell: Tell = lambda text: None,
+    order: Order | None = None,
 ) -> list[Row]:
     """The engines of these names beside NumPy, in the model's dtype: each step by itself, and all
-    in a row; one step per learning rate. `tell` hears what is being done."""
+    in a row; one step per learning rate. `tell` hears what is being done; `order` is that of the
+    examples in each epoch, by default a new one drawn from the seed."""
     dtype, n = next(iter(description.model.parameters.values())).dtype, len(learning_rates)
-    inputs = inputs.astype(dtype, copy=False)
-    task = _Task(description, inputs, targets, batch_size, learning_rates)
+    inputs = own(inputs, dtype)
+    drawn = partial(batch_order, description.seed, examples=len(inputs))
+    task = _Task(description, inputs, targets, batch_size, learning_rates, order or drawn)
     alone = replace(task, learning_rates=learning_rates[:ALONE])
     kinks = any(isinstance(layer, ReLU | MaxPool2D) for layer in description.model.layers)
     rows = []
@@ -194,11 +203,13 @@ def _each_step(task: _Task, engine: str, pair: str, tell: Tell) -> Errors:
     numpy, other = task.program(REFERENCE), task.program(engine)
     errors: Errors = {}
     for first, order, rates in task.epochs():
+        numpy.set_recurrent_state({})
         for k, rate in enumerate(rates):
             tell(f"{pair}: step {first + k + 1} of {len(task.learning_rates)} by itself")
             batch = order[k * task.batch_size : (k + 1) * task.batch_size]
             other.set_parameters(numpy.parameters())
             other.set_optimizer_state(numpy.optimizer_state())
+            other.set_recurrent_state(numpy.recurrent_state())
             theirs = _step(numpy, task, batch, first + k, rate)
             _note(errors, _step(other, task, batch, first + k, rate), theirs)
     return errors
@@ -230,10 +241,12 @@ def _all_steps(task: _Task, engine: str) -> Errors:
 
 def _run(task: _Task, engine: str) -> Arrays:
     program = task.program(engine)
-    losses = [
-        program.train(task.inputs, task.targets, order, task.batch_size, first, rates)
-        for first, order, rates in task.epochs()
-    ]
+    losses = []
+    for first, order, rates in task.epochs():
+        program.set_recurrent_state({})
+        losses.append(
+            program.train(task.inputs, task.targets, order, task.batch_size, first, rates)
+        )
     steps = f"{len(task.learning_rates)} steps"
     return {
         f"losses of {steps}": {"": np.concatenate(losses)},
@@ -244,14 +257,18 @@ def _run(task: _Task, engine: str) -> Arrays:
 
 
 def _state(program: Program, steps: str) -> Arrays:
-    """The optimizer's state, each of its symbols a kind of its own: m and s differ in size."""
+    """What the next step goes on from beside the parameters: the recurrent layers' states, and the
+    optimizer's, each of its symbols a kind of its own, for m and s differ in size."""
     state = program.optimizer_state()
-    return {
+    found: dict[str, Mapping[str, Array]] = {
         f"state {symbol} after {steps}": {
             name: value for name, value in state.items() if name.startswith(f"{symbol}.")
         }
         for symbol in program.description.optimizer.state_names
     }
+    if program.description.carry_state:
+        found[f"states after {steps}"] = program.recurrent_state()
+    return found
 
 
 def _note(errors: Errors, ours: Arrays, theirs: Arrays) -> None:

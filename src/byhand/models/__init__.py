@@ -1,7 +1,8 @@
 """Layers put together."""
 
+from byhand.models.char_rnn import char_rnn
 from byhand.models.cnn import cnn
 from byhand.models.lenet import lenet
 from byhand.models.mlp import mlp
 
-__all__ = ["cnn", "lenet", "mlp"]
+__all__ = ["char_rnn", "cnn", "lenet", "mlp"]

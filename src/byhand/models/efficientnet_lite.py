@@ -1,7 +1,7 @@
 """EfficientNet-Lite0: a network for photographs that is small enough for a phone.
 
-Its two ideas that are no layer of their own elsewhere, the residual block and a rectifier that ends
-at 6, are written here. NumPy runs them; the other engines have no twin of either.
+Its rectifier that ends at 6 is no layer of its own elsewhere, and is written here. NumPy runs it,
+and the residual blocks; the other engines have no twin of either.
 
 Source      Tan, Le, EfficientNet, arXiv 1905.11946, table 1; "Lite" is by Google (2020), without
             squeeze and excitation and with ReLU6 for swish. Sandler et al., MobileNetV2, arXiv
@@ -10,24 +10,19 @@ Source      Tan, Le, EfficientNet, arXiv 1905.11946, table 1; "Lite" is by Googl
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import DTypeLike
 
-from byhand.errors import InputError, ShapeError
 from byhand.layers import (
     Array,
     BatchNorm,
     Convolution2D,
     Dense,
-    Dropout,
     GlobalAveragePool2D,
     Gradients,
     Layer,
     Sequential,
-    Shape,
 )
+from byhand.layers.residual import Residual
 
 STAGES = (
     (3, 1, 1, 16, 1),
@@ -65,84 +60,6 @@ class ReLU6(Layer):
     def backward(self, da: Array, a: Array) -> tuple[Array, Gradients]:
         self.check(a=a, da=da)
         return da * ((a > 0) & (a < 6)), {}
-
-
-class Residual(Layer):
-    """y = x + f(x), where f is layers one after the other.
-
-    Shapes      x[...]   y[...], the shape of f(x), too
-    Derivative  x reaches y twice, once as it is and once through f, and the two add up:
-
-        dx = dy + f'(x)ᵀ dy     where f'(x)ᵀ dy is what f's own backward makes of dy
-
-    Parameters are named after f's layers, such as "expand.W". A dropout in f is refused: its masks
-    are drawn for the layers of a model, not for those inside of one.
-    Source      He, Zhang, Ren, Sun, Deep residual learning for image recognition (2015), eq. 1.
-    """
-
-    equation = "y = x + f(x)"
-    axes = {"x": ("...",), "y": ("...",)}
-
-    def __init__(self, *layers: Layer, name: str | None = None) -> None:
-        super().__init__(name=name)
-        if any(isinstance(layer, Dropout) for layer in layers):
-            raise InputError(f"{self}: a Dropout cannot be inside; put it behind")
-        self.f = Sequential(*layers)
-
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, list[Any]]:
-        y, caches = self.f.forward(x, {} if training else None)
-        return x + y, caches
-
-    def backward(self, dy: Array, caches: list[Any]) -> tuple[Array, Gradients]:
-        dx, gradients = self.f.backward(dy, caches)
-        return dy + dx, gradients
-
-    def updated_statistics(self, caches: list[Any]) -> dict[str, Array]:
-        return self.f.updated_statistics(caches)
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        shape = self.f.output_shape(input_shape)
-        if shape != input_shape:
-            raise ShapeError(f"{self}: x has shape {input_shape}, f(x) {shape} ({self.equation})")
-        return shape
-
-    def initialize(
-        self, seed: int | np.random.Generator = 0, dtype: DTypeLike = np.float64
-    ) -> Residual:
-        number = seed if isinstance(seed, int) else int(seed.integers(2**31))
-        self.f.initialize(number, dtype)
-        return self
-
-    @property
-    def parameter_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self._of_f("parameter_names")
-
-    @property
-    def weights(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self._of_f("weights")
-
-    @property
-    def statistics(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self._of_f("statistics")
-
-    def _of_f(self, what: str) -> tuple[str, ...]:
-        return tuple(f"{inner.name}.{s}" for inner in self.f.layers for s in getattr(inner, what))
-
-    def __getattr__(self, symbol: str) -> Any:
-        name, dot, own = symbol.partition(".")
-        if not dot:
-            raise AttributeError(f"Residual has no attribute {symbol!r}")
-        return getattr(self._layer(name), own)
-
-    def __setattr__(self, symbol: str, value: Any) -> None:
-        name, dot, own = symbol.partition(".")
-        if dot:
-            setattr(self._layer(name), own, value)
-        else:
-            super().__setattr__(symbol, value)
-
-    def _layer(self, name: str) -> Layer:
-        return next(layer for layer in self.f.layers if layer.name == name)
 
 
 def efficientnet_lite0() -> Sequential:

@@ -2,7 +2,7 @@
 
 from byhand.training.recipe import Recipe, all_recipes, find_recipe, read_recipe
 from byhand.training.run import Run
-from byhand.training.session import load_data, trained_program, trainer_for
+from byhand.training.session import language_model, load_data, trained_program, trainer_for
 from byhand.training.trainer import Listener, Result, Trainer
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Trainer",
     "all_recipes",
     "find_recipe",
+    "language_model",
     "load_data",
     "read_recipe",
     "trained_program",

@@ -65,9 +65,10 @@ class Position:
 
 
 def save(path: Path, program: Program, position: Position) -> None:
-    """Write the program's parameters and optimizer state with the position."""
+    """Write the program's parameters, optimizer state and recurrent state with the position."""
     tensors = {f"parameter.{name}": value for name, value in program.parameters().items()}
     tensors |= {f"optimizer.{name}": value for name, value in program.optimizer_state().items()}
+    tensors |= {f"recurrent.{name}": value for name, value in program.recurrent_state().items()}
     write_tensors(path, tensors, {"position": json.dumps(asdict(position))})
 
 
@@ -81,6 +82,7 @@ def load(path: Path, program: Program) -> Position:
         raise DamagedFileError(f"{path} is not a checkpoint: it has no position")
     program.set_optimizer_state(_named(tensors, "optimizer."))
     program.set_parameters(_named(tensors, "parameter."))
+    program.set_recurrent_state(_named(tensors, "recurrent."))
     return Position(**json.loads(metadata["position"]))
 
 

@@ -55,7 +55,8 @@ class DataParallel:
     ray         the module, joined to a cluster
     workers     actors of `Worker` for the same model
 
-    Raises      InputError where the model has statistics of the batch, of which no share has all
+    Raises      InputError where the model has statistics of the batch, of which no share has all,
+                and where its state is carried from step to step
     """
 
     def __init__(self, alone: Program, ray: Any, workers: Sequence[Any]) -> None:
@@ -66,6 +67,12 @@ class DataParallel:
                 "batch normalisation looks at the whole batch, of which a worker sees a share: "
                 "leave --workers out, or take a model without it"
             )
+        if self.description.carry_state:
+            raise InputError(
+                "with carry_state a step goes on from the state that the step before it left, and "
+                "that is not handed from worker to worker: leave --workers out, or set "
+                "training.carry_state=false"
+            )
         self._alone = alone
         self._ray = ray
         self._workers = workers
@@ -74,9 +81,12 @@ class DataParallel:
         self.set_parameters = alone.set_parameters
         self.optimizer_state = alone.optimizer_state
         self.set_optimizer_state = alone.set_optimizer_state
+        self.recurrent_state = alone.recurrent_state
+        self.set_recurrent_state = alone.set_recurrent_state
         self.gradients = alone.gradients
         self.evaluate = alone.evaluate
         self.predict = alone.predict
+        self.predict_from = alone.predict_from
         self.activations = alone.activations
 
     def train(

@@ -31,7 +31,7 @@ from byhand import engines
 from byhand.engines import Program
 from byhand.engines.work import multiply_adds
 from byhand.errors import InputError
-from byhand.training.model_tables import CNNTable
+from byhand.training.model_tables import MLPTable
 from byhand.training.recipe import Recipe
 from byhand.training.session import compile_recipe, load_data
 
@@ -135,7 +135,7 @@ def time_devices(recipe: Recipe, threads: int | None = None, tell: Tell = print)
     if reason := engines.available("torch"):
         raise InputError(reason)
     dataset = load_data(recipe.data)
-    recipe = recipe.with_training(threads=threads)
+    recipe = recipe.with_training(threads=threads, carry_state=False)
     train = dataset.train
     sizes: list[Size] = []
     seconds: dict[str, list[float]] = {name: [] for name in runners()}
@@ -181,11 +181,11 @@ def runners() -> dict[str, dict[str, Any]]:
 
 def widened(table: Any, factor: int) -> Any:
     """The model with so many times the hidden units and channels."""
-    if isinstance(table, CNNTable):
-        more = {"channels": table.channels, "hidden": table.hidden}
-        return table.model_copy(update={k: [factor * n for n in v] for k, v in more.items()})
-    first, *hidden, last = table.sizes
-    return table.model_copy(update={"sizes": [first, *(factor * n for n in hidden), last]})
+    if isinstance(table, MLPTable):
+        first, *hidden, last = table.sizes
+        return table.model_copy(update={"sizes": [first, *(factor * n for n in hidden), last]})
+    more = {key: getattr(table, key, []) for key in ("channels", "hidden")}
+    return table.model_copy(update={k: [factor * n for n in v] for k, v in more.items() if v})
 
 
 def size_of(model: Any, input_shape: tuple[int, ...], batch: int, factor: int) -> Size:

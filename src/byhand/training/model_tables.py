@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from byhand.data import Dataset
 from byhand.errors import InputError
 from byhand.layers import Sequential
-from byhand.models import cnn, mlp
+from byhand.models import char_rnn, cnn, mlp
 from byhand.training import parts
 
 Positive = Annotated[int, Field(ge=1)]
@@ -26,6 +26,7 @@ class Table(BaseModel):
 class AnyModel(Table):
     """What the tables have in common. `start` sets parameters to a constant."""
 
+    reads_text: ClassVar[bool] = False
     output: Literal["sigmoid", "tanh", "softmax"] | None = None
     dropout: Share = 0.0
     weights: parts.InitializerName = "normal_fan_in"
@@ -48,8 +49,19 @@ class AnyModel(Table):
             parameters[name][...] = value
         return model
 
-    def check_fits(self, dataset: Dataset, loss: str) -> None:
-        """Raises      InputError where inputs or outputs are not those of the data."""
+    def fitted(self, dataset: Dataset, loss: str) -> AnyModel:
+        """The table with what it leaves to the data.
+
+        Raises      InputError where inputs or outputs are not those of the data.
+        """
+        if self.reads_text != (dataset.vocabulary is not None):
+            what, kind = ("no text", "mlp or cnn") if self.reads_text else ("a text", "char_rnn")
+            raise InputError(f"model.kind: {dataset.name} is {what}, which takes {kind}")
+        self.check_sizes(dataset, loss)
+        return self
+
+    def check_sizes(self, dataset: Dataset, loss: str) -> None:
+        """Raises      InputError where a size is not that of the data."""
         raise NotImplementedError
 
 
@@ -72,7 +84,7 @@ class MLPTable(AnyModel):
             biases=parts.INITIALIZERS[self.biases](),
         )
 
-    def check_fits(self, dataset: Dataset, loss: str) -> None:
+    def check_sizes(self, dataset: Dataset, loss: str) -> None:
         inputs = math.prod(dataset.input_shape)
         if self.sizes[0] != inputs:
             raise InputError(
@@ -109,13 +121,56 @@ class CNNTable(AnyModel):
             biases=parts.INITIALIZERS[self.biases](),
         )
 
-    def check_fits(self, dataset: Dataset, loss: str) -> None:
+    def check_sizes(self, dataset: Dataset, loss: str) -> None:
         if list(dataset.input_shape) != self.image:
             raise InputError(
                 f"model.image: {dataset.name} has examples of {_shape(dataset)}, "
                 f"the model takes {' x '.join(map(str, self.image))}"
             )
         _check_outputs(dataset, loss, self.outputs, "model.outputs", "outputs")
+
+
+class CharRNNTable(AnyModel):
+    """Recurrent layers over a text; see `models.char_rnn`. `vocabulary` is that of the text."""
+
+    reads_text = True
+
+    kind: Literal["char_rnn"]
+    output: None = None
+    vocabulary: Positive | None = None
+    hidden: Annotated[list[Positive], Field(min_length=1)] = [128, 128]
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    embedding: Positive | None = None
+
+    def layers(self) -> Sequential:
+        assert self.vocabulary is not None  # see `fitted`
+        return char_rnn(
+            self.vocabulary,
+            hidden=self.hidden,
+            cell=self.cell,
+            embedding=self.embedding,
+            dropout=self.dropout,
+            weights=parts.INITIALIZERS[self.weights](),
+            biases=parts.INITIALIZERS[self.biases](),
+        )
+
+    def fitted(self, dataset: Dataset, loss: str) -> AnyModel:
+        super().fitted(dataset, loss)
+        assert dataset.vocabulary is not None
+        return self.model_copy(update={"vocabulary": len(dataset.vocabulary)})
+
+    def check_sizes(self, dataset: Dataset, loss: str) -> None:
+        assert dataset.vocabulary is not None
+        tokens, unit = len(dataset.vocabulary), dataset.vocabulary.unit
+        if self.vocabulary not in (None, tokens):
+            raise InputError(
+                f"model.vocabulary: {dataset.name} has {tokens} different {unit}s, the model takes "
+                f"{self.vocabulary}; leave it out to have it from the text"
+            )
+        if loss != "softmax_cross_entropy":
+            raise InputError(
+                f'loss: char_rnn is trained with "softmax_cross_entropy", found "{loss}"'
+            )
 
 
 def _shape(dataset: Dataset) -> str:
@@ -139,7 +194,9 @@ def _kind(table: Any) -> Any:
 
 
 ModelTable = Annotated[
-    Annotated[MLPTable, Tag("mlp")] | Annotated[CNNTable, Tag("cnn")],
+    Annotated[MLPTable, Tag("mlp")]
+    | Annotated[CNNTable, Tag("cnn")]
+    | Annotated[CharRNNTable, Tag("char_rnn")],
     Discriminator(_kind),
 ]
-KINDS: dict[str, type[AnyModel]] = {"mlp": MLPTable, "cnn": CNNTable}
+KINDS: dict[str, type[AnyModel]] = {"mlp": MLPTable, "cnn": CNNTable, "char_rnn": CharRNNTable}

@@ -9,15 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.data import Split
 from byhand.engines import Program, answers
-from byhand.layers import ReLU, Sigmoid, Tanh
+from byhand.engines.program import are_answers
+from byhand.layers import RNN, ReLU, Sigmoid, Tanh
 from byhand.losses import are_labels
 
 Array = NDArray[Any]
 PROBE = 256
 """Training examples, always the same, on which accuracy and unit health are measured."""
+PROBE_STEPS = 2048
+"""Of sequences, as many as have so many steps together."""
 SATURATED = 0.05
 """A unit counts as saturated where its output is within 5 % of an end of its range."""
+
+
+def probe(split: Split) -> Split:
+    """The training examples to measure on."""
+    if are_labels(split.inputs):
+        return split.first(max(1, PROBE_STEPS // split.inputs.shape[1]))
+    return split.first(PROBE)
 
 
 def layer_norms(arrays: Mapping[str, Array]) -> dict[str, float]:
@@ -38,11 +49,10 @@ def update_ratios(before: Mapping[str, Array], after: Mapping[str, Array]) -> di
     return {layer: change[layer] / size[layer] if size[layer] else 0.0 for layer in size}
 
 
-def accuracy(
-    program: Program, activations: Mapping[str, Array], targets: Array
-) -> float | None:
-    """The share of right answers, from activations at hand; None without class labels."""
-    if not are_labels(targets):
+def accuracy(program: Program, activations: Mapping[str, Array], targets: Array) -> float | None:
+    """The share of right answers, from activations at hand; None without one class label for each
+    example."""
+    if not are_answers(targets):
         return None
     model = program.description.model
     y = activations[str(model.layers[-1].name)]
@@ -55,7 +65,8 @@ def unit_health(
     """Two shares for each activation layer, over a probe of examples.
 
     dead        of ReLU units that are 0 for every example: no gradient reaches them
-    saturated   of sigmoid and tanh outputs near an end of their range: hardly any gradient passes
+    saturated   of sigmoid and tanh outputs, those of an RNN among them, near an end of their
+                range: hardly any gradient passes
     """
     dead, saturated = {}, {}
     for layer in program.description.model.layers:
@@ -64,6 +75,6 @@ def unit_health(
             dead[str(layer.name)] = float((a.max(axis=0) <= 0).mean())
         elif isinstance(layer, Sigmoid):
             saturated[str(layer.name)] = float((np.abs(a - 0.5) > 0.5 - SATURATED).mean())
-        elif isinstance(layer, Tanh):
+        elif isinstance(layer, Tanh | RNN):
             saturated[str(layer.name)] = float((np.abs(a) > 1 - 2 * SATURATED).mean())
     return dead, saturated

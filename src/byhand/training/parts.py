@@ -57,6 +57,7 @@ SCHEDULES: dict[str, type[Any]] = {
     "cosine": schedules.Cosine,
     "warm_up": schedules.WarmUp,
     "halve_on_plateau": schedules.HalveOnPlateau,
+    "inverse_square_root": schedules.InverseSquareRoot,
 }
 
 AUGMENTATIONS: dict[str, type[Any]] = {"shifts": augment.Shifts, "affine": augment.AffineCopies}

@@ -2,7 +2,7 @@
 
 title = "…"
 loss = "softmax_cross_entropy"
-[data]         name = "mnist"
+[data]         name = "mnist", or another source, and what is asked of it
 [model]        kind = "mlp", sizes = [784, 30, 10], …
 [optimizer]    name = "sgd", learning_rate = 0.5, …
 [augmentation] name = "shifts", …              more training images; may be left out
@@ -21,6 +21,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from byhand.data.files import TEXTS
+from byhand.data.texts import STEPS, check_choices
 from byhand.errors import InputError, nearest
 from byhand.storage import shipped
 from byhand.training import parts
@@ -39,24 +41,49 @@ EXPECTED = {
 ENTRIES = ("no entries", "one entry", "two entries", "three entries")
 
 
+SOURCES = ("name", "images", "table", "text", "inputs")
+OF_TEXTS = ("steps", "tokens", "vocabulary")
+
+
 class DataTable(Table):
-    """Exactly one of: a known data set, a folder of images, a CSV or NPZ file, or the numbers."""
+    """Exactly one of: a known data set, a folder of images, a CSV or NPZ file, a text, or the
+    numbers. Of a text `steps`, `tokens` and `vocabulary` are as in `data.text`."""
 
     name: str | None = None
     images: str | None = None
     table: str | None = None
     target: str = "label"
+    text: str | None = None
+    steps: int = STEPS
+    tokens: str = "characters"
+    vocabulary: int | None = None
     inputs: list[list[float]] | None = None
     targets: list[list[float]] | None = None
 
+    @property
+    def is_text(self) -> bool:
+        return self.text is not None or self.name in TEXTS
+
     @model_validator(mode="after")
     def _one_source(self) -> DataTable:
-        given = [k for k in ("name", "images", "table", "inputs") if getattr(self, k) is not None]
+        given = [key for key in SOURCES if getattr(self, key) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
-            raise ValueError(f"expected one of name, images, table or inputs, found {found}")
+            listed = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
+            raise ValueError(f"expected one of {listed}, found {found}")
         if (self.inputs is None) != (self.targets is None):
             raise ValueError("expected inputs and targets together, found one without the other")
+        return self
+
+    @model_validator(mode="after")
+    def _choices_of_texts(self) -> DataTable:
+        given = [key for key in OF_TEXTS if key in self.model_fields_set]
+        if given and not self.is_text:
+            raise ValueError(f"only a text has {' and '.join(given)}: leave it out")
+        try:
+            check_choices(self.steps, self.tokens, self.vocabulary)
+        except InputError as error:
+            raise ValueError(str(error)) from None
         return self
 
 
@@ -71,6 +98,9 @@ class TrainingTable(Table):
     threads     at most this many; None: one per core, where the work is large
     device, compile, amp    see `engines.compile`; for engine torch
     keep_epochs     whether the run keeps the parameters of the start and of every epoch
+    carry_state     whether a text is read in as many streams as a batch has rows, each step going
+                    on from the state that the step before it ended with; else each window of the
+                    text is an example for itself, in a new order at each epoch
     """
 
     epochs: Positive
@@ -85,6 +115,7 @@ class TrainingTable(Table):
     monitor: Literal["validation", "test"] = "validation"
     patience: Positive | None = None
     keep_epochs: bool = False
+    carry_state: bool = False
 
     @model_validator(mode="after")
     def _options_of_torch(self) -> TrainingTable:
@@ -106,6 +137,7 @@ class Published(Table):
     metric: Literal[
         "best_test_accuracy",
         "best_validation_accuracy",
+        "best_validation_loss",
         "chosen_test_accuracy",
         "voted_test_accuracy",
         "first_validation_accuracy",
@@ -155,6 +187,15 @@ class Recipe(Table):
             raise ValueError(f'loss "{self.loss}" takes plain scores: leave model.output out')
         return self
 
+    @model_validator(mode="after")
+    def _streams_of_a_text(self) -> Recipe:
+        if self.training.carry_state and not self.data.is_text:
+            raise ValueError(
+                "training.carry_state reads a text on from step to step, the data is none: "
+                "leave it out"
+            )
+        return self
+
     def with_training(self, **entries: Any) -> Recipe:
         """The recipe with other entries in its table [training]; None leaves an entry as it is.
         With another engine PyTorch's options go."""
@@ -162,6 +203,10 @@ class Recipe(Table):
         if given.get("engine", "torch") != "torch":
             given = OF_TORCH | given
         return self.model_copy(update={"training": self.training.model_copy(update=given)})
+
+    def with_vocabulary(self, size: int) -> Recipe:
+        """The recipe with the number of tokens that it left to its text."""
+        return self.model_copy(update={"model": self.model.model_copy(update={"vocabulary": size})})
 
     def to_toml(self) -> str:
         """The recipe as a file that `read_recipe` reads back to an equal one."""
@@ -227,6 +272,9 @@ def _apply(document: dict[str, Any], change: str) -> None:
         document = document.setdefault(step, {})
         if not isinstance(document, dict):
             raise InputError(f"--set {change}: {step} is not a table")
+    if len(keys) == 2 and keys[0] == "data" and keys[1] in SOURCES:
+        for source in (*SOURCES, "targets"):  # other data takes the place of the recipe's
+            document.pop(source, None)
     document[keys[-1]] = value
 
 
@@ -244,7 +292,8 @@ def _explain(error: ValidationError) -> str:
         text = f"unknown key {key}; {advice}"
     elif kind == "union_tag_invalid":
         found = first["ctx"]["tag"]
-        text = f"{key}.kind: expected {' or '.join(map(repr, KINDS))}, found {found!r}"
+        *kinds, last = map(repr, KINDS)
+        text = f"{key}.kind: expected {', '.join(kinds)} or {last}, found {found!r}"
     elif kind == "missing":
         text = f"{key} is missing"
     elif kind == "value_error":

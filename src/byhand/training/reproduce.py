@@ -98,6 +98,7 @@ def _first_layer_gradient(run: Run) -> float:
 METRICS: dict[str, Callable[[Run], float]] = {
     "best_test_accuracy": lambda run: max(_epochs(run, "test_accuracy")),
     "best_validation_accuracy": lambda run: max(_epochs(run, "validation_accuracy")),
+    "best_validation_loss": lambda run: min(_epochs(run, "validation_loss")),
     "chosen_test_accuracy": _chosen_test_accuracy,
     "first_validation_accuracy": lambda run: _epochs(run, "validation_accuracy")[0],
     "final_output": _final_output,
@@ -220,9 +221,7 @@ def _leave_ctrl_c_to_training() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _train(
-    name: str, seed: int, epochs: int | None, engine: str, folder: Path
-) -> tuple[str, str]:
+def _train(name: str, seed: int, epochs: int | None, engine: str, folder: Path) -> tuple[str, str]:
     """Train one recipe with one seed, or find it trained: the run's name and a line about it."""
     recipe = find_recipe(name).with_training(seed=seed, engine=engine, threads=1)
     if epochs is not None and epochs < recipe.training.epochs:
@@ -242,8 +241,10 @@ def _train(
 
 
 def _same(one: Recipe, other: Recipe) -> bool:
-    """Whether two recipes train the same; what they say about it, and the threads, may differ."""
-    aside: dict[str, Any] = {"title": True, "set": True, "published": True, "training": {"threads"}}
+    """Whether two recipes train the same; what they say about it, and the threads, may differ, and
+    a vocabulary follows from the text."""
+    aside: dict[str, Any] = dict.fromkeys(("title", "set", "published"), True)
+    aside |= {"training": {"threads"}, "model": {"vocabulary"}}
     return one.model_dump(exclude=aside) == other.model_dump(exclude=aside)
 
 

@@ -4,6 +4,8 @@ runs/NAME/
   config.toml               the recipe with all overrides applied, the seed among them
   environment.json          versions, machine, git state, command
   metrics.jsonl             rows of observed steps and of epochs, only ever appended to
+  vocabulary.json           the characters of the text, where it was trained on one; tokenizer.json
+                            where they are byte pairs, in the format of Hugging Face's tokenizers
   checkpoint.safetensors    where training stands: parameters, optimizer state, position
   model.safetensors         the parameters after the last step
   best.safetensors          the parameters after the epoch with the best score
@@ -24,6 +26,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from byhand.data import Vocabulary, read_vocabulary
 from byhand.errors import ByhandError, InputError, nearest
 from byhand.storage import naming, read_tensors, write_tensors, write_text
 from byhand.training.environment import environment
@@ -120,6 +123,22 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         return read_recipe(self.folder / "config.toml", name=self.name)
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """That of the text it is trained on; None where it is not one, or before it began.
+
+        Raises      DamagedFileError
+        """
+        return read_vocabulary(self.folder)
+
+    def keep_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Keep what the ids mean, and in the config how many there are: enough to write with the
+        run when its text is gone."""
+        if self.vocabulary is None:
+            config = self.recipe.with_vocabulary(len(vocabulary)).to_toml()
+            write_text(self.folder / "config.toml", config)
+            vocabulary.save(self.folder)
 
     @property
     def figures(self) -> Path:

@@ -3,7 +3,6 @@ on every engine."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,18 +10,22 @@ from typing import Any
 import numpy as np
 
 from byhand import data, engines
-from byhand.data import Dataset, Split
+from byhand.data import Dataset, Split, Vocabulary
 from byhand.engines import parity
 from byhand.errors import InputError
 from byhand.schedules import Plan, Schedule
 from byhand.training import parts
 from byhand.training.recipe import OF_TORCH, DataTable, Recipe
 from byhand.training.run import Run
-from byhand.training.trainer import Listener, Trainer
+from byhand.training.trainer import Listener, Trainer, steps_per_epoch
 
 
-def load_data(table: DataTable) -> Dataset:
-    """The data set that a recipe names."""
+def load_data(table: DataTable, vocabulary: Vocabulary | None = None) -> Dataset:
+    """The data set that a recipe names; a text in the tokens of `vocabulary`, where it is given."""
+    if table.is_text:
+        source = table.name if table.text is None else table.text
+        own = vocabulary or table.vocabulary
+        return data.text(str(source), steps=table.steps, tokens=table.tokens, vocabulary=own)
     if table.name is not None:
         return data.load(table.name)
     if table.images is not None:
@@ -41,6 +44,11 @@ def _inline(table: DataTable) -> Dataset:
     return Dataset("inline", split, split, split, ())
 
 
+def data_of(run: Run) -> Dataset:
+    """The data set that a run is trained on; a text in the tokens that the run keeps."""
+    return load_data(run.recipe.data, run.vocabulary)
+
+
 def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
     """The recipe's program with its starting parameters.
 
@@ -50,8 +58,8 @@ def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
     regularizer, clipping = recipe.regularizer, recipe.clipping
     augmentation = _augmentation(recipe)
     try:
-        recipe.model.check_fits(dataset, recipe.loss)
-        model = recipe.model.build(training.seed, training.dtype)
+        fitted = recipe.model.fitted(dataset, recipe.loss)
+        model = fitted.build(training.seed, training.dtype)
     except InputError as error:
         raise InputError(f"{recipe.name}: {error}") from None
     return engines.compile(
@@ -67,6 +75,7 @@ def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
         device=training.device,
         compile=training.compile,
         amp=training.amp,
+        carry_state=training.carry_state,
     )
 
 
@@ -81,7 +90,7 @@ def trainer_for(
     Raises      InputError where the recipe's engine cannot run here, before any data is loaded.
     """
     require(recipe.training.engine)
-    dataset = dataset or load_data(recipe.data)
+    dataset = dataset or load_data(recipe.data, run.vocabulary if run else None)
     training = recipe.training
     program = compile_recipe(recipe, dataset)
     if augmentation := _augmentation(recipe):
@@ -147,9 +156,36 @@ def trained_program(
     """The run's program with the parameters of its best epoch, to evaluate and predict with."""
     # PyTorch's options were for training, perhaps on another machine.
     recipe = recipe_of(run, engine, **OF_TORCH)
-    program = compile_recipe(recipe, dataset or load_data(recipe.data))
+    program = compile_recipe(recipe, dataset or data_of(run))
     program.set_parameters(run.parameters("best"))
     return program
+
+
+def language_model(
+    run: Run, engine: str | None = None, **options: Any
+) -> tuple[engines.Program, Vocabulary]:
+    """The program of a run that was trained on a text, with the parameters of its best epoch, and
+    what its ids mean. The text itself is not needed.
+
+    Raises      InputError where the run was trained on something else
+    """
+    recipe, vocabulary = recipe_of(run, engine, **{**OF_TORCH, **options}), run.vocabulary
+    if vocabulary is None:
+        raise InputError(
+            f"run {run.name} was not trained on a text, so it cannot write one: "
+            "train a recipe such as char-lstm"
+        )
+    training = recipe.training
+    program = engines.compile(
+        recipe.with_vocabulary(len(vocabulary)).model.build(training.seed, training.dtype),
+        parts.LOSSES[recipe.loss](),
+        parts.build(recipe.optimizer, parts.OPTIMIZERS),
+        engine=training.engine,
+        threads=training.threads,
+        device=training.device,
+    )
+    program.set_parameters(run.parameters("best"))
+    return program, vocabulary
 
 
 def compare_engines(
@@ -167,8 +203,12 @@ def compare_engines(
     tell("loading the data")
     dataset = load_data(recipe.data)
     train, training = dataset.train, recipe.training
-    steps_per_epoch = math.ceil(len(train) / training.batch_size)
-    plan = Plan(steps_per_epoch, training.epochs * steps_per_epoch)
+    per_epoch = steps_per_epoch(len(train), training.batch_size, training.carry_state)
+    plan = Plan(per_epoch, training.epochs * per_epoch)
+    order = None
+    if training.carry_state:
+        streams = data.stream_order(len(train), training.batch_size)
+        order = lambda epoch: streams  # noqa: E731
     rows: list[parity.Row] = []
     for dtype in parity.DTYPES:
         # Its program's description is what all engines compile.
@@ -177,6 +217,6 @@ def compare_engines(
         base = description.optimizer.learning_rate
         rates = [base * factor for factor in _schedule(recipe).factors(0, steps, plan)]
         rows += parity.compare(
-            description, train.inputs, train.targets, training.batch_size, rates, names, tell
+            description, train.inputs, train.targets, training.batch_size, rates, names, tell, order
         )
     return rows

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from byhand.errors import InputError
 from byhand.training.run import Row
+from byhand.training.texts import BITS
 
 if TYPE_CHECKING:
     from byhand.training.trainer import Trainer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 EPOCH_SCALARS = (
     "train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"
 )  # fmt: skip
+TEXT_SCALARS = (f"validation_{BITS}", f"test_{BITS}")
 LAYER_SCALARS = ("gradient_norm", "update_ratio", "dead", "saturated")
 
 
@@ -51,8 +53,8 @@ class TensorBoard:
                 for layer, value in row[name].items():
                     self._scalar(f"{name}/{layer}", value, step)
         elif row["kind"] == "epoch":
-            for name in EPOCH_SCALARS:
-                self._scalar(f"epoch/{name}", row[name], step)
+            for name in EPOCH_SCALARS + TEXT_SCALARS:
+                self._scalar(f"epoch/{name}", row.get(name), step)
 
     def end(self) -> None:
         self._writer.close()

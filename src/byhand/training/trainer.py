@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data import Dataset, Split
+from byhand.data import Dataset, Split, stream_order
 from byhand.engines import Program
+from byhand.engines.program import are_answers
 from byhand.errors import InputError, TrainingError
 from byhand.losses import are_labels
 from byhand.randomness import batch_order
@@ -20,14 +21,20 @@ from byhand.training import checkpoint
 from byhand.training.checkpoint import Position
 from byhand.training.histograms import histograms
 from byhand.training.observation import (
-    PROBE,
     accuracy,
     layer_norms,
+    probe,
     unit_health,
     update_ratios,
 )
 from byhand.training.run import Row, Run, score
 from byhand.training.stopping import StopRequest
+from byhand.training.texts import (
+    bits_of,
+    check_streams,
+    evaluated,
+    frequency_loss,
+)
 from byhand.training.watch import Watch, explain_failure
 
 LOGS_PER_EPOCH = 3
@@ -47,6 +54,11 @@ class Listener(Protocol):
     def row(self, row: Row) -> None: ...
 
     def end(self) -> None: ...
+
+
+def steps_per_epoch(examples: int, batch_size: int, carries: bool) -> int:
+    """The last batch may be short, but not where its rows go on from those of the batch before."""
+    return examples // batch_size if carries else math.ceil(examples / batch_size)
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,10 @@ class Trainer:
     patience                stop when the best score is this many epochs old; None: never
     run                     where everything is recorded; None: nowhere
     keep_epochs             whether the run keeps the parameters of the start and of every epoch
+
+    A program that carries its state reads a text in `batch_size` streams, each from its beginning
+    at the start of every epoch; see `stream_order`. All others see the examples in a new order at
+    each epoch.
     """
 
     def __init__(
@@ -117,10 +133,18 @@ class Trainer:
         for name in ("train", "validation", "test"):
             if not len(getattr(dataset, name)):
                 raise InputError(f"the {name} split of {dataset.name} is empty")
-        self.steps_per_epoch = math.ceil(len(self._train) / batch_size)
+        self._carries = program.description.carry_state
+        if self._carries:
+            check_streams(dataset, batch_size)
+        streams = batch_size if self._carries else None
+        self._evaluated = {
+            "validation": evaluated(self._validation, streams),
+            "test": evaluated(self._test, streams),
+        }
+        self.steps_per_epoch = steps_per_epoch(len(self._train), batch_size, self._carries)
         self.log_every = max(STEPS_PER_LOG, self.steps_per_epoch // LOGS_PER_EPOCH)
         self._ordered: tuple[int, NDArray[np.int64]] | None = None
-        self._watch = Watch(_chance(self._validation))
+        self._watch = Watch(_chance(self._validation), frequency_loss(dataset))
 
     @property
     def epoch(self) -> int:
@@ -149,6 +173,8 @@ class Trainer:
 
         Raises      TrainingError where the loss is not a number; the epochs before are saved.
         """
+        if self.run and self.dataset.vocabulary:
+            self.run.keep_vocabulary(self.dataset.vocabulary)
         for listener in self.listeners:
             listener.start(self)
         try:
@@ -199,6 +225,8 @@ class Trainer:
     def advance(self, at_most: int) -> int:
         """Train up to the next observed step, the end of the epoch or `at_most` steps."""
         step, in_epoch = self.position.step, self.position.step % self.steps_per_epoch
+        if self._carries and in_epoch == 0:
+            self.program.set_recurrent_state({})
         observed = step % self.log_every == self.log_every - 1
         until_observed = self.log_every - 1 - step % self.log_every
         steps = min(at_most, self.steps_per_epoch - in_epoch, until_observed)
@@ -231,7 +259,12 @@ class Trainer:
     def _order(self) -> NDArray[np.int64]:
         """This epoch's order of examples, kept until the epoch ends."""
         if self._ordered is None or self._ordered[0] != self.epoch:
-            self._ordered = self.epoch, batch_order(self.seed, self.epoch, len(self._train))
+            examples = len(self._train)
+            if self._carries:
+                order = stream_order(examples, self.batch_size)
+            else:
+                order = batch_order(self.seed, self.epoch, examples)
+            self._ordered = self.epoch, order
         return self._ordered[1]
 
     def _observed_step(self) -> None:
@@ -244,15 +277,15 @@ class Trainer:
         )
         before = self._trained()
         rate = self._steps(1)
-        probe = self._train.first(PROBE)
-        activations = self.program.activations(probe.inputs)
+        probed = probe(self._train)
+        activations = self.program.activations(probed.inputs)
         dead, saturated = unit_health(self.program, activations)
         row = {
             "kind": "step",
             "step": step + 1,
             "epoch": epoch + 1,
             "loss": self.position.take_row_loss(),
-            "accuracy": accuracy(self.program, activations, probe.targets),
+            "accuracy": accuracy(self.program, activations, probed.targets),
             "learning_rate": rate,
             "gradient_norm": layer_norms(gradients),
             "update_ratio": update_ratios(before, self._trained()),
@@ -270,8 +303,8 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         """Evaluate, record, keep the best parameters, save."""
-        validation = self.program.evaluate(self._validation.inputs, self._validation.targets)
-        test = self.program.evaluate(self._test.inputs, self._test.targets)
+        validation = self.program.evaluate(*self._evaluated["validation"])
+        test = self.program.evaluate(*self._evaluated["test"])
         epoch = self.position.step // self.steps_per_epoch
         row = {
             "kind": "epoch",
@@ -284,6 +317,7 @@ class Trainer:
             "test_accuracy": test.accuracy,
             "seconds": round(self.position.seconds, 3),
         }
+        row |= bits_of(row, self.dataset)
         self.position.scores.append(score(row, self.monitor))
         self.history.append(row)
         if self.run and self.position.best_epoch == epoch:
@@ -297,7 +331,7 @@ class Trainer:
         """Record what the network is like after this epoch, or at the start, which is epoch 0."""
         if self.run is None or (epoch == 0 and self.run.rows("histograms")):
             return  # a run that is resumed at its first step has recorded its start
-        found = histograms(self.program, self._train.first(PROBE).inputs)
+        found = histograms(self.program, probe(self._train).inputs)
         step = self.position.step
         self.run.append({"kind": "histograms", "epoch": epoch, "step": step, **found})
         if self.keep_epochs:
@@ -351,13 +385,14 @@ class Trainer:
 
 def _converted(split: Split, dtype: np.dtype[Any]) -> Split:
     """The split with its arrays in the model's dtype, converted once and not at every batch."""
-    targets = split.targets
-    if not are_labels(targets):
-        targets = targets.astype(dtype, copy=False)
-    return Split(split.inputs.astype(dtype, copy=False), targets)
+    inputs, targets = (
+        each if are_labels(each) else each.astype(dtype, copy=False)
+        for each in (split.inputs, split.targets)
+    )
+    return Split(inputs, targets)
 
 
 def _chance(split: Split) -> float | None:
-    if not are_labels(split.targets):
+    if not are_answers(split.targets):
         return None
     return float(np.bincount(split.targets).max()) / len(split)

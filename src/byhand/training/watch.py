@@ -23,9 +23,12 @@ FEW_ROWS = 6
 class Watch:
     """Looks at each row of metrics and says what is wrong with the run, if anything."""
 
-    def __init__(self, chance: float | None) -> None:
-        """`chance` is the accuracy of always giving the most frequent class; None without one."""
+    def __init__(self, chance: float | None, chance_loss: float | None = None) -> None:
+        """chance          the accuracy of always giving the most frequent class; None without one
+        chance_loss     of a text: the loss of who only knows how often each token occurs
+        """
         self.chance = chance
+        self.chance_loss = chance_loss
         self.first_loss: float | None = None
         self.rows: list[Row] = []
         self.given: set[str] = set()
@@ -37,6 +40,8 @@ class Watch:
 
     def epoch(self, row: Row) -> list[Warning]:
         """What is due after a row of kind "epoch"."""
+        if self.chance_loss is not None and row["epoch"] == 1:
+            return self._once("chance", self._knows_frequencies(row["validation_loss"]))
         accuracy = row["validation_accuracy"]
         if self.chance is None or accuracy is None or row["epoch"] > 1:
             return []
@@ -47,6 +52,15 @@ class Watch:
             "chance",
             f"validation accuracy is {accuracy:.1%} after epoch 1, no better than always answering "
             f"the most frequent class ({self.chance:.1%}): {self._causes()}",
+        )
+
+    def _knows_frequencies(self, loss: float) -> str | None:
+        assert self.chance_loss is not None
+        if loss < (1 - FLAT) * self.chance_loss:
+            return None
+        return (
+            f"validation loss is {loss:.4g} nats after epoch 1, no better than knowing how often "
+            f"each token occurs ({self.chance_loss:.4g}): {self._causes()}"
         )
 
     def _once(self, about: str, text: str | None) -> list[Warning]:

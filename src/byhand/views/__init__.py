@@ -1,8 +1,11 @@
 """What to look at: each view computes its data from a run, then draws it.
 
 curves, gradient_flow, histograms, confusion, most_wrong, weights, predictions,
-filters, feature_maps, strongest_patches, saliency, landscape, path
+filters, feature_maps, strongest_patches, saliency, cells, gates, dependence, samples, landscape,
+path
     one view each: compute(subject) -> a frozen dataclass of plain arrays; draw(view) -> Figure
+reading, passage
+    what goes on in recurrent layers that read a text, and how a text is drawn
 projection, occlusion, receptive_field
     what patches and saliency are made of: from a unit back to the pixels, which of them it sees
 terminal
@@ -20,10 +23,13 @@ from byhand.errors import InputError, nearest
 from byhand.storage import atomic
 from byhand.training import Run
 from byhand.views import (
+    cells,
     confusion,
     curves,
+    dependence,
     feature_maps,
     filters,
+    gates,
     gradient_flow,
     histograms,
     landscape,
@@ -31,6 +37,7 @@ from byhand.views import (
     path,
     predictions,
     saliency,
+    samples,
     strongest_patches,
     weights,
 )
@@ -49,6 +56,10 @@ VIEWS = {
     "patches": "the nine patches that each unit answers to most, and what it has found in them",
     "saliency": "which pixels speak for the answer, in four ways beside each other",
     "predictions": "a few test images with the likeliest answers",
+    "cells": "single cells of a recurrent network that follow something in the text",
+    "gates": "how far the gates of an LSTM or a GRU are open, over the text",
+    "dependence": "which of the characters before it the next one depended on",
+    "samples": "what the network writes, epoch by epoch, and how much of that is copied",
     "landscape": "the loss around the trained parameters, on a random plane",
     "path": "the parameters' way through training, on the plane that holds most of it",
 }
@@ -66,6 +77,10 @@ _MODULES: dict[str, Any] = {
     "patches": strongest_patches,
     "saliency": saliency,
     "predictions": predictions,
+    "cells": cells,
+    "gates": gates,
+    "dependence": dependence,
+    "samples": samples,
     "landscape": landscape,
     "path": path,
 }

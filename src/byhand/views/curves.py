@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 UNITS = {"quadratic": "quadratic cost"}
 """The loss on its axis; the others are cross-entropies."""
+CHARACTERS = "cross-entropy (nats per character)"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def compute(subject: Subject) -> Curves:
     steps_per_epoch = rows[0]["step"] / rows[0]["epoch"]
     return Curves(
         about=subject.about,
-        unit=UNITS.get(subject.recipe.loss, "cross-entropy (nats)"),
+        unit=_unit(subject),
         monitor=monitor,
         best_epoch=max(rows, key=lambda row: score(row, monitor))["epoch"],
         epochs=np.array([row["epoch"] for row in rows]),
@@ -70,6 +71,13 @@ def compute(subject: Subject) -> Curves:
         step_loss=_column(steps, "loss"),
         step_accuracy=_column(steps if labelled else [], "accuracy"),
     )
+
+
+def _unit(subject: Subject) -> str:
+    data = subject.recipe.data
+    if data.is_text:
+        return CHARACTERS if data.tokens == "characters" else "cross-entropy (nats per token)"
+    return UNITS.get(subject.recipe.loss, "cross-entropy (nats)")
 
 
 def _column(rows: list[Row], name: str) -> Array:
@@ -103,7 +111,28 @@ def _loss(axes: Axes, view: Curves) -> None:
     _lines(axes, view, view.loss)
     log_scale(axes)
     axes.set_ylabel(view.unit)
+    if view.unit == CHARACTERS:
+        _in_bits(axes)
     axes.set_title(f"Loss at epoch {view.best_epoch}: {_best(view, view.loss, '.4g')}")
+
+
+def _in_bits(axes: Axes) -> None:
+    """The loss once more, on an axis at the right."""
+    from matplotlib.ticker import MaxNLocator, NullFormatter
+
+    bits = axes.secondary_yaxis("right", functions=(_to_bits, _to_nats))
+    bits.set_ylabel("bits per character")
+    bits.yaxis.set_major_locator(MaxNLocator(5))
+    bits.yaxis.set_major_formatter("{x:g}")
+    bits.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _to_bits(nats: Any) -> Any:
+    return nats / np.log(2)
+
+
+def _to_nats(bits: Any) -> Any:
+    return bits * np.log(2)
 
 
 def _accuracy(axes: Axes, view: Curves) -> None:

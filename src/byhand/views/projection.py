@@ -34,7 +34,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.layers import Layer, ReLU, Sigmoid, Tanh
-from byhand.models.efficientnet_lite import ReLU6, Residual
+from byhand.layers.residual import Residual
+from byhand.models.efficientnet_lite import ReLU6
 
 Array = NDArray[Any]
 Step = Callable[[Layer, Array, Any], Array]
@@ -91,7 +92,7 @@ def _send_back(
 ) -> Array:
     for layer, cache in zip(reversed(layers), reversed(caches), strict=True):
         if isinstance(layer, Residual):
-            signal = signal + _send_back(steps, layer.f.layers, cache, signal)
+            signal = signal + _send_back(steps, layer.layers, cache, signal)
         else:
             signal = steps.get(type(layer), derivative)(layer, signal, cache)
     return signal

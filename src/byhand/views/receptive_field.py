@@ -29,7 +29,8 @@ from byhand.layers import (
     Sigmoid,
     Tanh,
 )
-from byhand.models.efficientnet_lite import ReLU6, Residual
+from byhand.layers.residual import Residual
+from byhand.models.efficientnet_lite import ReLU6
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -54,7 +55,7 @@ class ReceptiveField:
         if isinstance(layer, ONE_BY_ONE):
             return self
         if isinstance(layer, Residual):
-            return self._and(receptive_field(layer.f.layers, image, self))
+            return self._and(receptive_field(layer.layers, image, self))
         if not isinstance(layer, WINDOWS):
             return ReceptiveField(image, (0, 0), (0, 0))
         w, both = layer.windows, (0, 1)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data import Dataset, prepare
+from byhand.data import Dataset, Vocabulary, prepare
 from byhand.engines import Program
 from byhand.errors import InputError
 from byhand.layers import Sequential
 from byhand.storage import read_tensors
-from byhand.training import Recipe, Run, load_data, trained_program
+from byhand.training import Recipe, Run, trained_program
 from byhand.training.run import Row
+from byhand.training.session import data_of
 from byhand.views.focus import Focus
 
 Array = NDArray[Any]
@@ -81,7 +82,7 @@ class Subject:
     def dataset(self) -> Dataset:
         # First, because a view that does not apply should not fetch data to find out.
         self.epochs()
-        return self._dataset or load_data(self.recipe.data)
+        return self._dataset or data_of(self.run)
 
     @cached_property
     def program(self) -> Program:
@@ -110,8 +111,20 @@ class Subject:
         Raises      DoesNotApply for regression.
         """
         if not self.dataset.classes:
-            raise DoesNotApply(f"classes are needed, and {self.dataset.name} has values to predict")
+            what = "is a text" if self.dataset.vocabulary else "has values to predict"
+            raise DoesNotApply(f"classes are needed, and {self.dataset.name} {what}")
         return self.dataset.classes
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What the ids of the text mean.
+
+        Raises      DoesNotApply where the run was trained on something else.
+        """
+        known = self.dataset.vocabulary if self.recipe.data.is_text else None
+        if known is None:
+            raise DoesNotApply(f"a text is needed, and run {self.run.name} was trained on none")
+        return known
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -145,6 +158,17 @@ class Subject:
         """The test examples as images: [examples, channels, height, width]."""
         return self.dataset.test.inputs.reshape(-1, *self.image_shape)
 
+    @property
+    def example(self) -> int | None:
+        """The test example that was asked for.
+
+        Raises      InputError where there is no such one.
+        """
+        example, last = self.focus.example, len(self.dataset.test) - 1
+        if example is not None and not 0 <= example <= last:
+            raise InputError(f"the test set has the examples 0 to {last}; found {example}")
+        return example
+
     def chosen_images(self, most: int) -> tuple[Array, list[str]]:
         """The picture or the test example that was asked for, else the first `most` test examples:
         images[chosen, channels, height, width], and what to call each.
@@ -156,12 +180,8 @@ class Subject:
         if focus.picture is not None:
             return prepare(focus.picture, self.dataset)[0][None], [focus.picture.name]
         chosen = range(min(most, len(test)))
-        if focus.example is not None:
-            if not 0 <= focus.example < len(test):
-                raise InputError(
-                    f"the test set has the examples 0 to {len(test) - 1}; found {focus.example}"
-                )
-            chosen = range(focus.example, focus.example + 1)
+        if (example := self.example) is not None:
+            chosen = range(example, example + 1)
         names = [f"test image {k}{self._true_class(k)}" for k in chosen]
         return test.inputs[chosen.start : chosen.stop].reshape(-1, *shape), names
 

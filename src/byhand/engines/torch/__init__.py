@@ -7,7 +7,3 @@ optimizers.py   each rule by PyTorch's own optimizer, with our names for its sta
 device.py       where it runs
 program.py      all of it together, as engines/program.py promises
 """
-
-from byhand.engines.torch.program import TorchProgram
-
-__all__ = ["TorchProgram"]

@@ -1,6 +1,6 @@
 """What is minimised, in PyTorch: a loss is a function of the output y and the targets t, summed
-over the outputs and averaged over the batch, of sequences over batch and time; a regularizer is one
-of a weight array."""
+over the outputs and averaged over the batch, of sequences over batch and time, and of the settings
+that the loss was made with; a regularizer is one of a weight array."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ def _n(y: Tensor) -> int:
     return y.shape[0] * y.shape[1] if y.ndim == 3 else len(y)
 
 
-def _softmax_cross_entropy(z: Tensor, t: Tensor) -> Tensor:
+def _softmax_cross_entropy(z: Tensor, t: Tensor, smoothing: float) -> Tensor:
     """Class numbers have an axis less than z, and where one is PADDING nothing is asked."""
     t = t.flatten() if t.ndim < z.ndim else t.flatten(0, -2)
-    return functional.cross_entropy(z.flatten(0, -2), t, ignore_index=PADDING)
+    return functional.cross_entropy(
+        z.flatten(0, -2), t, ignore_index=PADDING, label_smoothing=smoothing
+    )
 
 
 def _cross_entropy(p: Tensor, t: Tensor) -> Tensor:
@@ -33,7 +35,7 @@ def _cross_entropy(p: Tensor, t: Tensor) -> Tensor:
     return -(t * torch.where(named, p, 1.0).log()).sum() / _n(p)
 
 
-LOSSES: dict[type[Loss], Callable[[Tensor, Tensor], Tensor]] = {
+LOSSES: dict[type[Loss], Callable[..., Tensor]] = {
     # PyTorch's mse_loss is the mean over the outputs, too, and has no ½.
     losses.QuadraticCost: lambda a, t: 0.5 * (a - t).square().sum() / _n(a),
     losses.SoftmaxCrossEntropy: _softmax_cross_entropy,

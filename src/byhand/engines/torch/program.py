@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -69,7 +70,8 @@ class TorchProgram:
         self._torch_dtype = next(self.network.parameters()).dtype
         self._trained = dict(self.network.named_parameters())
         self._stepper = Stepper(d.optimizer, self._trained, model.weight_names)
-        self._loss = twin_of(d.loss, LOSSES, "loss", "losses.LOSSES")
+        loss = twin_of(d.loss, LOSSES, "loss", "losses.LOSSES")
+        self._loss = partial(loss, **d.loss.settings)
         if d.regularizer is not None:
             table = "regularizer", "losses.PENALTIES"
             self._of_weights = twin_of(d.regularizer, PENALTIES, *table)

@@ -1,0 +1,276 @@
+"""byhand weights: what published weights hold, other formats of them, whether two agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from byhand.cli.progress import status
+from byhand.cli.say import percent, print_facts, print_json, print_table
+from byhand.errors import ByhandError
+
+if TYPE_CHECKING:
+    from byhand.checkpoints import Checkpoint
+    from byhand.checkpoints.inspection import Inspection
+    from byhand.checkpoints.verification import Verdict
+
+LISTED = 10
+ModelPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A .gguf file, or a folder as Hugging Face or Meta has it.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+app = typer.Typer(
+    rich_markup_mode=None, help="Published weights: inspect, convert, quantize, compare."
+)
+
+
+@app.callback(invoke_without_command=True)
+def start(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("inspect")
+def inspect_(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A .gguf, .safetensors or .pth file, or a folder with a model.",
+            show_default=False,
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a file or folder of weights holds, by its headers alone."""
+    from byhand.checkpoints import inspect
+
+    found = inspect(path)
+    if as_json:
+        print_json(_plain(found))
+        return
+    print_facts(_facts(found))
+    rows = [
+        (kind, f"{count:,}", f"{numbers:,}", _size(nbytes))
+        for kind, (count, numbers, nbytes) in found.types.items()
+    ]
+    print()
+    print_table(("type", "tensors", "numbers", "size"), rows, ("tensors", "numbers", "size"))
+
+
+def _facts(found: Inspection) -> list[tuple[str, str]]:
+    words = f", {found.vocabulary:,} words" if found.vocabulary else ""
+    template = found.chat_template
+    lines = [
+        ("format", found.format),
+        ("architecture", found.architecture),
+        ("name", found.name),
+        ("licence", found.licence),
+        ("parameters", f"{found.parameters:,}"),
+        ("size", _size(found.nbytes)),
+        ("layers", found.layers and f"{found.layers} of width {found.hidden_size}"),
+        ("context", found.context and f"{found.context:,} words"),
+        ("tokenizer", f"{found.tokenizer}{words}" if found.tokenizer else "none"),
+        ("chat template", f"yes: {template.splitlines()[0][:80]}" if template else "no"),
+    ]
+    return [(name, str(text or "not stated")) for name, text in lines]
+
+
+def _plain(found: Inspection) -> dict[str, Any]:
+    return {
+        "path": str(found.path),
+        "format": found.format,
+        "architecture": found.architecture,
+        "name": found.name,
+        "licence": found.licence,
+        "parameters": found.parameters,
+        "bytes": found.nbytes,
+        "layers": found.layers,
+        "hidden_size": found.hidden_size,
+        "context": found.context,
+        "tokenizer": found.tokenizer,
+        "vocabulary": found.vocabulary,
+        "chat_template": found.chat_template,
+        "types": {
+            kind: {"tensors": count, "numbers": numbers, "bytes": nbytes}
+            for kind, (count, numbers, nbytes) in found.types.items()
+        },
+        "tensors": [
+            {"name": t.name, "shape": t.shape, "type": t.type, "bytes": t.nbytes}
+            for t in found.tensors
+        ],
+    }
+
+
+def _size(nbytes: int) -> str:
+    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.1f} MB"
+
+
+@app.command()
+def convert(
+    source: ModelPath,
+    destination: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TO_PATH",
+            help="A new .gguf file, or a new folder.",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(help="pth, safetensors or gguf; otherwise by the ending of TO_PATH."),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="f32, f16 or bf16; otherwise as it is, and quantised blocks as bf16."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model in another format: weights, tokenizer, chat template and settings.
+
+    A tensor at a time is in memory. The result appears under its name when it is complete.
+    """
+    from byhand import checkpoints
+
+    with status(as_json) as tell:
+        tell(f"converting {source}")
+        made = checkpoints.convert(source, destination, to, dtype)
+    _say_written(source, made, as_json)
+
+
+def _say_written(source: Path, made: Checkpoint, as_json: bool) -> None:
+    said = {
+        "path": str(made.path),
+        "format": made.format,
+        "parameters": made.parameters,
+        "tensors": len(made.tensors),
+    }
+    if as_json:
+        print_json(said)
+        return
+    print_facts(
+        [
+            ("written", str(made.path)),
+            ("format", made.format),
+            ("parameters", f"{made.parameters:,} in {len(made.tensors)} tensors"),
+            ("next", f"byhand weights verify {source} {made.path}"),
+        ]
+    )
+
+
+@app.command()
+def quantize(
+    source: ModelPath,
+    destination: Annotated[
+        Path, typer.Argument(metavar="TO_PATH", help="A new .gguf file.", show_default=False)
+    ],
+    kind: Annotated[
+        str, typer.Option("--type", help="q4_0, q4_1, q5_0, q5_1 or q8_0.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Write a GGUF file whose matrices are stored in blocks of few bits.
+
+    Embedding and head are in q8_0, vectors in float32.
+    """
+    from byhand import checkpoints
+
+    with status(as_json) as tell:
+        tell(f"quantizing {source}")
+        made = checkpoints.quantize(source, destination, kind)
+    _say_written(source, made, as_json)
+
+
+@app.command()
+def verify(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The original.", show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The other one.", show_default=False)],
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Run both on this text, also where their numbers are the same."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask whether two models are the same: tensor by tensor, layer by layer, in what they predict.
+
+    Exit code 0 where B can stand for A, 1 where it cannot, 2 where they cannot be compared.
+    """
+    from byhand import checkpoints
+
+    with status(as_json) as tell:
+        found = checkpoints.verify(a, b, prompt, tell)
+    if as_json:
+        print_json(_plain_verdict(found))
+    else:
+        _print_verdict(found)
+    if not found.agree:
+        raise ByhandError(_disagreement(a, b, found))
+
+
+def _print_verdict(found: Verdict) -> None:
+    order = {"different": 0, "rounded": 1}
+    worth = (t for t in found.tensors if t.verdict in order)
+    listed = sorted(worth, key=lambda t: order[t.verdict])
+    if listed:
+        rows = [(t.name, t.verdict, f"{t.difference:.1e}", t.reason) for t in listed[:LISTED]]
+        print_table(("tensor", "", "difference", "why"), rows, ("difference",))
+    if len(listed) > LISTED:
+        print(f"and {len(listed) - LISTED} more")
+    counts = Counter(t.verdict for t in found.tensors)
+    numbers = f"{found.equal} equal bit by bit, {counts['same']} in another type"
+    facts = [
+        ("tensors", f"{numbers}, {counts['rounded']} rounded, {counts['different']} different")
+    ]
+    facts += [("setting", f"{name}: {a} and {b}") for name, a, b in found.settings]
+    if found.tokens_agree is not None:
+        facts.append(
+            ("tokenizers", "agree" if found.tokens_agree else "cut the prompt differently")
+        )
+    if found.layers is not None:
+        worst = max(found.layers)
+        facts.append(("layers", f"{len(found.layers) - 1}, ‖a − b‖ / ‖a‖ at most {worst:.1e}"))
+    if found.kl is not None and found.top1 is not None:
+        facts.append(("predictions", f"KL {found.kl:.1e} nats, same word {percent(found.top1)}"))
+    facts += [("note", note) for note in found.notes]
+    if found.agree:
+        facts.append(("verdict", "identical" if found.identical else "B can stand for A"))
+    print_facts(facts)
+
+
+def _disagreement(a: Path, b: Path, found: Verdict) -> str:
+    if found.tokens_agree is False:
+        return f"{a} and {b} cut the prompt into different words: their tokenizers differ"
+    where = f"first at {found.first}" if found.first else "in what they predict"
+    kl = f" (KL {found.kl:.1e})" if found.kl is not None else ""
+    reason = f"; {found.reason}" if found.reason else ""
+    return f"{a} and {b} differ, {where}{kl}{reason}"
+
+
+def _plain_verdict(found: Verdict) -> dict[str, Any]:
+    return {
+        "agree": found.agree,
+        "identical": found.identical,
+        "equal_tensors": found.equal,
+        "other_tensors": [
+            {"name": t.name, "verdict": t.verdict, "difference": t.difference, "reason": t.reason}
+            for t in found.tensors
+        ],
+        "settings": [{"name": name, "a": a, "b": b} for name, a, b in found.settings],
+        "tokenizers_agree": found.tokens_agree,
+        "layers": found.layers,
+        "kl": found.kl,
+        "top1": found.top1,
+        "first": found.first,
+        "reason": found.reason,
+        "notes": found.notes,
+    }

@@ -1,0 +1,130 @@
+"""What the native engine refuses before C++ reads it, in the words of the NumPy engine: the part of
+the model that would refuse it is asked about made-up arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byhand import clipping, layers, losses, optimizers, regularizers
+from byhand.engines.program import Array, Description, are_answers
+from byhand.errors import InputError, ShapeError
+from byhand.layers import Dense, Layer, Sequential, Shape, Softmax
+from byhand.layers.embedding import PADDING, check_ids, is_token
+from byhand.losses import Loss, are_labels
+
+ROOMS: dict[str, ModuleType] = {
+    "layer": layers,
+    "loss": losses,
+    "optimizer": optimizers,
+    "regularizer": regularizers,
+    "clipping": clipping,
+}
+
+
+def refuse_what_has_no_twin(description: Description, twins: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a part that is not written in C++.
+
+    Raises      InputError
+    """
+    used = [
+        *(("layer", layer) for layer in description.model.layers),
+        ("loss", description.loss),
+        ("optimizer", description.optimizer),
+        ("regularizer", description.regularizer),
+        ("clipping", description.clipping),
+    ]
+    for what, part in used:
+        kind = type(part).__name__
+        # Somebody's own class of the same name is another part.
+        twin = kind in twins[what] and getattr(ROOMS[what], kind) is type(part)
+        if part is not None and not twin:
+            raise InputError(
+                f"the {what} {kind} has no twin in C++, which has {', '.join(twins[what])}; "
+                f"use engine numpy"
+            )
+    for name, value in description.loss.settings.items():
+        if value:
+            raise InputError(
+                f"{description.loss}: {name} = {value} is not written in C++; use engine numpy"
+            )
+
+
+def check_rows(model: Sequential, example: Shape) -> None:
+    """Refuse examples of which C++ has not got the rows that a layer works on.
+
+    Raises      InputError
+    """
+    shape = example
+    for layer in model.layers:
+        if isinstance(layer, Dense | Softmax) and len(shape) > 2:
+            raise InputError(
+                f"{layer}: engine native takes examples of one axis here, or of two, time first; "
+                f"found {shape}: use engine numpy"
+            )
+        shape = layer.output_shape(shape)
+
+
+def checked_ids(layer: Layer, ids: Array) -> Array:
+    """A copy of ids, all of which name a row: C++ reads the rows that they name.
+
+    Raises      InputError
+    """
+    ids = ids.copy()
+    if ids.size and not PADDING <= ids.min() <= ids.max() < layer.sizes["vocabulary"]:
+        check_ids(layer, ids)
+    return ids
+
+
+def check_targets(loss: Loss, targets: Array, output: Shape, dtype: np.dtype[Any]) -> None:
+    """Refuse targets for an output of this shape as the loss does, which is asked about few where
+    the shape is right: with the lowest label and with the highest."""
+    examples, *each = output
+    if are_labels(targets) and targets.shape == output[:-1] and examples:
+        ends = targets.min(), targets.max()
+        targets = np.stack([np.full(each[:-1], end, targets.dtype) for end in ends])
+        examples = 2
+    elif not are_labels(targets) and targets.shape == output and examples:
+        targets, examples = targets[:1], 1
+    y = np.zeros((examples, *each), dtype)
+    with np.errstate(all="ignore"):
+        loss.forward(y, loss.encode(targets, y.shape[-1], dtype))
+
+
+def batches_of_padding(
+    labels: NDArray[np.int64], order: NDArray[np.int64], size: int
+) -> Iterator[NDArray[np.int64]]:
+    """Those batches in which no label asks for anything."""
+    if labels.ndim == 2 and np.any(labels == PADDING):
+        for first in range(0, len(order), size):
+            batch = labels[order[first : first + size]]
+            if is_padding(batch):
+                yield batch
+
+
+def is_padding(targets: Array) -> bool:
+    """Whether no label of a batch of sequences asks for anything."""
+    return (
+        are_labels(targets)
+        and not are_answers(targets)
+        and targets.size > 0
+        and not np.any(is_token(targets))
+    )
+
+
+def check_order(order: NDArray[np.int64], examples: int) -> None:
+    """C++ reads where the order points, so it has to point at examples."""
+    if len(order) and not 0 <= order.min() <= order.max() < examples:
+        wrong = int(order.min()) if order.min() < 0 else int(order.max())
+        raise InputError(f"the order names example {wrong}, there are 0 to {examples - 1}")
+
+
+def checked_rates(learning_rates: Sequence[float]) -> NDArray[np.float64]:
+    shape = np.shape(learning_rates)
+    if len(shape) != 1:
+        raise ShapeError(f"learning rates have shape {shape}, expected one number for each step")
+    return np.array([float(rate) for rate in learning_rates])

@@ -1,0 +1,152 @@
+"""byhand weights: what it says of models, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file, save_file
+
+transformers = pytest.importorskip("transformers")
+
+
+@pytest.fixture
+def model(folder: Path) -> Path:
+    """A small Llama without a tokenizer, in the working folder."""
+    transformers.utils.logging.disable_progress_bar()
+    config = transformers.LlamaConfig(
+        vocab_size=128,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(folder / "tiny")
+    return folder / "tiny"
+
+
+def test_without_a_verb_it_lists_them(byhand: Any) -> None:
+    result = byhand("weights")
+    assert result.exit_code == 0
+    assert {"inspect", "convert", "verify"} <= set(result.stdout.split())
+
+
+def test_inspect(byhand: Any, model: Path) -> None:
+    result = byhand("weights", "inspect", "tiny")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [line.rstrip() for line in result.stdout.splitlines()] == [
+        "format         safetensors",
+        "architecture   llama",
+        "name           tiny",
+        "licence        not stated",
+        "parameters     23,712",
+        "size           0.1 MB",
+        "layers         2 of width 32",
+        "context        64 words",
+        "tokenizer      none",
+        "chat template  no",
+        "",
+        "type  tensors  numbers    size",
+        "F32        21   23,712  0.1 MB",
+    ]
+
+
+def test_inspect_as_json(byhand: Any, model: Path) -> None:
+    said = json.loads(byhand("weights", "inspect", "tiny", "--json").stdout)
+    assert (said["format"], said["architecture"], said["vocabulary"]) == (
+        "safetensors",
+        "llama",
+        128,
+    )
+    assert said["types"] == {"F32": {"tensors": 21, "numbers": 23_712, "bytes": 94_848}}
+    assert {"name": "model.norm.weight", "shape": [32], "type": "F32", "bytes": 128} in said[
+        "tensors"
+    ]
+
+
+def test_convert_and_verify(byhand: Any, model: Path) -> None:
+    result = byhand("weights", "convert", "tiny", "tiny.gguf")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "written     tiny.gguf",
+        "format      gguf",
+        "parameters  23,712 in 21 tensors",
+        "next        byhand weights verify tiny tiny.gguf",
+    ]
+    result = byhand("weights", "verify", "tiny", "tiny.gguf")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "tensors  21 equal bit by bit, 0 in another type, 0 rounded, 0 different",
+        "verdict  identical",
+    ]
+    said = json.loads(
+        byhand(
+            "weights", "convert", "tiny", "meta", "--to", "pth", "--dtype", "bf16", "--json"
+        ).stdout
+    )
+    assert said == {"path": "meta", "format": "pth", "parameters": 23_712, "tensors": 21}
+    said = json.loads(byhand("weights", "verify", "tiny", "meta", "--json").stdout)
+    assert (said["agree"], said["identical"], said["equal_tensors"]) == (True, False, 0)
+    assert len(said["layers"]) == 3
+
+
+def test_a_difference_ends_with_1(byhand: Any, model: Path) -> None:
+    byhand("weights", "convert", "tiny", "other")
+    path = Path("other/model.safetensors")
+    state = load_file(path)
+    state["model.layers.1.mlp.up_proj.weight"] *= -3
+    save_file(state, path)
+    result = byhand("weights", "verify", "tiny", "other")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: tiny and other differ, first at layer 1 (KL ")
+    assert result.stderr.endswith("; model.layers.1.mlp.up_proj.weight: other numbers\n")
+    assert "20 equal bit by bit, 0 in another type, 0 rounded, 1 different" in result.stdout
+    said = json.loads(byhand("weights", "verify", "tiny", "other", "--json").stdout)
+    assert (said["agree"], said["first"]) == (False, "layer 1")
+    assert said["kl"] > 0.01
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("inspect", "nothing"),
+            "nothing does not exist; expected a .gguf file or a folder with a",
+        ),
+        (("convert", "tiny", "tiny"), "tiny exists already; choose another name or remove it"),
+        (("convert", "tiny", "x", "--to", "onnx"), "cannot convert to 'onnx'; there is pth, "),
+        (("convert", "points.toml", "x"), "points.toml is no GGUF file: it begins with b'\\ntit'"),
+        (
+            ("verify", "tiny", "nothing"),
+            "nothing does not exist; expected a .gguf file or a folder",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_ends_with_2(
+    byhand: Any, model: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = byhand("weights", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {message}")
+    assert result.stderr.count("\n") == 1
+    assert not Path("x").exists()
+
+
+def test_inspect_loads_nothing_heavy(byhand: Any, model: Path) -> None:
+    byhand("weights", "convert", "tiny", "meta", "--to", "pth")
+    program = (
+        "import sys; from byhand import checkpoints; checkpoints.inspect('tiny'); "
+        "checkpoints.inspect('meta'); "
+        "print([m for m in ('torch', 'transformers', 'gguf', 'tokenizers') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
