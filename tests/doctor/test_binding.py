@@ -133,3 +133,23 @@ def example(rng):
     report = checked(tmp_path, text)
     assert report.verdict == "right", str(report)
     assert {(g.name, g.of) for g in report.gradients} == {("grad_w", "w"), ("grad_b", "b")}
+
+
+def test_what_an_optimizer_keeps_begins_with_zeros(tmp_path: Path) -> None:
+    text = """
+def objective(params, x, y):
+    r = x @ params["w"] + params["b"] - y
+    return (r * r).mean(), (x, r)
+def update(params, velocity, tape, rate=0.1):
+    x, r = tape
+    grads = {"w": 2 * x.T @ r / len(r), "b": 2 * r.mean() * OFF}
+    for key in params:
+        velocity[key] = 0.9 * velocity[key] - rate * grads[key]
+        params[key] = params[key] + velocity[key]
+    return grads
+def example(rng):
+    return {"params": {"w": rng.normal(size=3), "b": rng.normal(size=())},
+            "x": rng.normal(size=(5, 3)), "y": rng.normal(size=5)}
+"""
+    assert checked(tmp_path, "OFF = 1\n" + text).verdict == "right"
+    assert checked(tmp_path, "OFF = 2\n" + text).verdict == "wrong"

@@ -333,3 +333,45 @@ def example(rng):
         ("center_vec", "right"),
         ("outside_vectors", "wrong"),
     ]
+
+
+LISTS = """
+def forward(x, ws, bs):
+    hs = [x]
+    for w, b in zip(ws, bs):
+        hs.append(np.tanh(hs[-1] @ w + b))
+    return hs[-1], (hs, ws)
+def backward(dout, cache):
+    hs, ws = cache
+    gw, gb = [], []
+    for k in range(len(ws) - 1, -1, -1):
+        d = dout * (1 - hs[k + 1] ** 2)
+        gw.append(hs[k].T @ d)
+        gb.append(d.sum(axis=0))
+        dout = d @ ws[k].T
+    return RETURNED
+def example(rng):
+    return {"x": rng.normal(size=(6, 3)),
+            "ws": [rng.normal(size=(3, 4)), rng.normal(size=(4, 2))],
+            "bs": [rng.normal(size=4), rng.normal(size=2)]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "verdict"),
+    [("gw[::-1], gb[::-1]", "right"), ("gw, gb", "right"), ("gw[::-1], gb", "wrong")],
+)
+def test_one_list_of_two_from_its_end_is_wrong_and_both_are_a_way_to_do_it(
+    returned: str, verdict: str, tmp_path: Path
+) -> None:
+    assert checked(tmp_path, LISTS.replace("RETURNED", returned)).verdict == verdict
+
+
+def test_what_a_layer_hands_back_is_its_inputs_whatever_it_is_called(tmp_path: Path) -> None:
+    text = LAYER.replace(
+        "    return dz @ w.T, dw, db", "    d = dz @ w.T * OFF\n    return d, dw, db"
+    )
+    right = checked(tmp_path, "OFF = 1\n" + text)
+    assert ("d", "x") in {(gradient.name, gradient.of) for gradient in right.gradients}
+    assert right.verdict == "right"
+    assert checked(tmp_path, "OFF = 2\n" + text).verdict == "wrong"

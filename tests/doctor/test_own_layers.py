@@ -20,7 +20,7 @@ from byhand.layers.rnn import RNN
 from byhand.losses import Loss
 from byhand.regularizers import Regularizer
 
-from ..layers.examples import LAYERS, examples
+from ..layers.examples import LAYERS, OF_SEVERAL_INPUTS, WAITING, examples
 
 
 def kinds(module: Any, base: type) -> list[type]:
@@ -31,7 +31,13 @@ def kinds(module: Any, base: type) -> list[type]:
     ]
 
 
-OWN = [*LAYERS, *kinds(losses, Loss), *kinds(regularizers, Regularizer)]
+OWN = [
+    *LAYERS,
+    *WAITING,
+    *OF_SEVERAL_INPUTS,
+    *kinds(losses, Loss),
+    *kinds(regularizers, Regularizer),
+]
 
 
 def source(kind: type) -> Path:
@@ -49,7 +55,7 @@ def test_byhand_check_says_right(kind: type) -> None:
     assert f"::{kind.__name__}: right" in result.output.replace("\n", "")
 
 
-@pytest.mark.parametrize("kind", LAYERS, ids=named)
+@pytest.mark.parametrize("kind", [*LAYERS, *WAITING], ids=named)
 def test_every_parameter_and_the_input_are_checked(kind: type) -> None:
     for case in examples(kind, 0, np.float64):
         x, *_ = inspect.signature(case.layer.forward).parameters

@@ -134,6 +134,98 @@ def example(rng):
     return {"w1": rng.normal(size=(3, 4)), "w2": rng.normal(size=(4, 2)),
             "x": rng.normal(size=(5, 3)), "lam": 0.3}
 """
+STEEP = """
+def forward(x, w):
+    z = x @ w
+    return np.where(z < 0, 0.2 * z, z), (x, w, z)
+
+def backward(dout, cache):
+    x, w, z = cache
+    d = dout.copy()
+    d[z < 0] *= 0.2
+    return d @ w.T, x.T @ d
+
+def example(rng):
+    return {"x": rng.normal(size=(5, 4)), "w": rng.normal(size=(4, 4))}
+"""
+WINDOWS = """
+def forward(x, k, stride):
+    n = (len(x) - len(k)) // stride + 1
+    y = np.zeros((n, n))
+    for i in range(n):
+        for j in range(n):
+            y[i, j] = (x[i * stride:i * stride + len(k), j * stride:j * stride + len(k)] * k).sum()
+    return y, (x, k, stride)
+
+def backward(dy, cache):
+    x, k, stride = cache
+    dx, dk, size = np.zeros_like(x), np.zeros_like(k), len(k)
+    for i in range(len(dy)):
+        for j in range(len(dy)):
+            top, left = i * stride, j * stride
+            dk += x[top:top + size, left:left + size] * dy[i, j]
+            dx[top:top + size, left:left + size] += k * dy[i, j]
+    return dx, dk
+
+def example(rng):
+    return {"x": rng.normal(size=(7, 7)), "k": rng.normal(size=(3, 3)), "stride": 2}
+"""
+MODULES = """
+class Scale:
+    def __init__(self, by):
+        self.by = by
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x * self.by)
+
+    def backward(self, d):
+        d = d * (1 - np.tanh(self.x * self.by) ** 2)
+        self.dby = (d * self.x).sum(axis=0)
+        return d * self.by
+
+class Net:
+    def __init__(self, a, b, c):
+        self.first, self.second, self.third = Scale(a), Scale(b), Scale(c)
+
+    def forward(self, x):
+        return self.third.forward(self.second.forward(self.first.forward(x)))
+
+    def backward(self, d):
+        for module in (self.third, self.second, self.first):
+            d = module.backward(d)
+        return d
+
+def example(rng):
+    return {"init": {n: rng.normal(size=4) for n in "abc"},
+            "forward": {"x": rng.normal(size=(5, 4))}}
+"""
+RESIDUAL = """
+def forward(xs, w, u):
+    s, tape = np.zeros(len(u)), []
+    for x in xs:
+        a = np.tanh(w @ x)
+        tape.append((x, s, a))
+        s = np.tanh(u @ s + a)
+    return s, (tape, s, w, u)
+
+def backward(ds, cache):
+    tape, after, w, u = cache
+    dw, du, dxs = np.zeros_like(w), np.zeros_like(u), []
+    for x, s, a in reversed(tape):
+        dz = ds * (1 - after ** 2)
+        ds = u.T @ dz
+        da = dz * (1 - a ** 2)
+        dw += np.outer(da, x)
+        dxs.insert(0, w.T @ da)
+        after = s
+        du += np.outer(dz, s)
+    return {"dxs": np.array(dxs), "dw": dw, "du": du}
+
+def example(rng):
+    return {"xs": rng.normal(size=(4, 3)), "w": rng.normal(size=(5, 3)),
+            "u": rng.normal(size=(5, 5)) / 2}
+"""
 CASES = {
     # what is wrong: (a right program, a line of it, what stands there, whether it raises)
     "the bias is regularised too": (
@@ -155,6 +247,28 @@ CASES = {
     "a slope is forgotten": (LAYER, "self.slope, 1.0)", "0.0, 1.0)", "wrong"),
     "padding has a part in it": (MASKED, "    dout = dout * real[:, :, None]\n", "", "wrong"),
     "only one of two places": (HINGE, "                dw[:, y[i]] -= x[i]\n", "", "wrong"),
+    "= for *=": (STEEP, "d[z < 0] *= 0.2", "d[z < 0] = 0.2", "wrong"),
+    "a slope that is zero": (STEEP, "d[z < 0] *= 0.2", "d[z < 0] = 0", "wrong"),
+    "unpacked in another order": (STEEP, "x, w, z = cache", "z, w, x = cache", "wrong"),
+    "two indices for two others": (
+        WINDOWS,
+        "dx[top:top + size, left:left + size] +=",
+        "dx[i:i + size, j:j + size] +=",
+        "wrong",
+    ),
+    "an object left out of a row": (
+        MODULES,
+        "in (self.third, self.second, self.first)",
+        "in (self.third, self.first)",
+        "wrong",
+    ),
+    "a slope that was there already": (
+        RESIDUAL,
+        "dz = ds * (1 - after ** 2)",
+        "dz = ds * (1 - after ** 2) * a * (1 - a)",
+        "wrong",
+    ),
+    "a sum that a loop leaves out": (RESIDUAL, "        du += np.outer(dz, s)\n", "", "wrong"),
     "a line that was copied": (TWO, "    dw2 += 2 * lam * w2", "    dw1 += 2 * lam * w1", "wrong"),
 }
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from byhand.doctor.edits import Atom
-from byhand.doctor.synthesis import Stock, Wanted, factor_text, proposals
+from byhand.doctor.stock import Stock, Wanted, factor_text
+from byhand.doctor.synthesis import proposals
 
 RNG = np.random.default_rng(0)
 SCOPE = {

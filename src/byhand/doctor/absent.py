@@ -11,8 +11,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from byhand.doctor import certify, names, values
-from byhand.doctor.certify import Claim, Slopes
+from byhand.doctor import names, values
+from byhand.doctor.claims import Claim, Slopes, variables
 from byhand.doctor.results import own_nodes
 from byhand.doctor.subject import Outcome, Subject
 from byhand.doctor.values import Path
@@ -24,7 +24,7 @@ def forgotten(subject: Subject, found: list[Claim]) -> list[Path]:
     places = {_place(claim.of) for claim in found}
     slopes = Slopes(subject)
     missing = []
-    for path in certify.variables(subject):
+    for path in variables(subject):
         layer, kind = _place(path)
         same_layer = any(a == layer and b != kind for a, b in places)
         same_kind = any(a != layer and b == kind for a, b in places)
@@ -57,7 +57,7 @@ def in_its_place(subject: Subject, outcome: Outcome, found: list[Claim]) -> Iter
     taken = {claim.of for claim in found}
     slopes = Slopes(subject)
     for lost in _lost(subject.definition):
-        for path in certify.variables(subject):
+        for path in variables(subject):
             meant = names.likeness(lost, values.named(path[1:])) == 10 and path not in taken
             if len(others) == 1 and meant and slopes.matters(path):
                 yield Claim(others.pop(), path)

@@ -94,7 +94,8 @@ class Passing:
         kept = [v for name, v in self.outputs[1:] if not (name and name in self.upstream)]
         self.extra = [v for v in kept if id(v) not in used]
         alone = self.extra[0] if len(self.extra) == 1 else None
-        if isinstance(alone, tuple) and 1 < len(alone) == len(rest) - len(self.waiting):
+        required = sum(p.default is p.empty and not names.STEPS.search(p.name) for p in rest)
+        if isinstance(alone, tuple) and 1 < len(alone) == required - len(self.waiting):
             self.extra = list(alone)  # backward(dout, *cache)
         self.leftover = [v for v in self.inputs.values() if id(v) not in used]
         for p in rest:
@@ -169,7 +170,10 @@ class Passing:
         """What the forward returned beside its output, and at last what it was given."""
         first = self.outputs[0][1]
         a_cache = bool(names.CACHE.search(p.name))
-        if self.extra:
+        still = self._at_rest() if names.STEPS.search(p.name) else None
+        if still is not None:
+            self.given[p.name] = still
+        elif self.extra:
             if not alone and not a_cache:
                 self.guessed = p.name
             self.given[p.name] = self.extra.pop(0)
@@ -184,6 +188,18 @@ class Passing:
             self.given[p.name] = self.leftover.pop(0)
         else:
             raise CannotBind(f"{self._name} wants {p.name}, which nothing is known for")
+
+    def _at_rest(self) -> Any:
+        """Zeros like the parameters, for what an optimizer keeps of its steps until now."""
+        held = [v for v in self.inputs.values() if isinstance(v, dict | list) and v]
+        for value in held:
+            leaves = list(values.leaves(value))
+            if leaves and all(values.is_real(v) for _, v in leaves):
+                still = values.fresh(value)
+                for path, leaf in leaves:
+                    still = values.replaced(still, path, leaf * 0.0)
+                return still
+        return None
 
 
 def functions(module: Instrumented) -> dict[str, FunctionType]:

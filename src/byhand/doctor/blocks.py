@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from byhand.doctor.instrument import is_made
+
 
 @dataclass
 class Change:
@@ -40,24 +42,28 @@ def place_of(function: ast.FunctionDef, statement: ast.stmt) -> tuple[list[ast.s
     """The block that holds the statement, and its place there."""
     for block in blocks(function):
         for k, s in enumerate(block):
-            if (s.lineno, s.col_offset) == (statement.lineno, statement.col_offset):
+            there = (s.lineno, s.col_offset) == (statement.lineno, statement.col_offset)
+            if there and not is_made(s):
                 return block, k
     return None
 
 
 def with_blocks(node: Any, new: dict[int, list[ast.stmt]]) -> Any:
     """The definition with other blocks in the place of those named by id; the rest is shared."""
-    made = {}
+    changed = {}
     for name in ("body", "orelse", "finalbody", "handlers"):
         block = getattr(node, name, None)
         if not isinstance(block, list):
             continue
         inside = [with_blocks(s, new) for s in new.get(id(block), block)]
         if len(inside) != len(block) or any(a is not b for a, b in zip(inside, block, strict=True)):
-            made[name] = inside
-    if not made:
+            changed[name] = inside
+    if not changed:
         return node
-    return ast.copy_location(type(node)(**(dict(ast.iter_fields(node)) | made)), node)
+    twin = copy.copy(node)
+    for name, block in changed.items():
+        setattr(twin, name, block)
+    return twin
 
 
 def written_at(statement: ast.stmt) -> ast.expr | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from byhand.doctor import (
     binding,
-    certify,
+    claims,
     deadline,
     failures,
     find,
@@ -146,7 +146,7 @@ def _check(
         cuts = ", ".join(f"{size} for {length}" for length, size in smaller.items())
         notes.append(f"checked with smaller inputs than it was given: {cuts}")
     told = {gradient.of for gradient in report.gradients}
-    gone = [name for name in certify.unclaimed(subject, found) if name not in told]
+    gone = [name for name in claims.unclaimed(subject, found) if name not in told]
     if gone:
         notes.append(f"no gradient of {', '.join(gone)} was found; --of GRADIENT=VARIABLE names it")
     others = find.others(module, subject.plan) if name is None else []

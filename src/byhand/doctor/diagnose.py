@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from byhand.doctor import absent, certify, deadline, explain, failures, render, values
-from byhand.doctor.blocks import Change
-from byhand.doctor.certify import Claim
+from byhand.doctor.claims import Claim
 from byhand.doctor.find import build
-from byhand.doctor.instrument import Instrumented, compiled
+from byhand.doctor.instrument import Instrumented
 from byhand.doctor.judge import Judge, Verdict
-from byhand.doctor.repair import Repair, Search
+from byhand.doctor.kept import Kept
+from byhand.doctor.repair import Search
 from byhand.doctor.report import Finding, Fix, GradientVerdict, Report
 from byhand.doctor.subject import Outcome, State, Subject
 
@@ -103,17 +103,16 @@ def _verdict_of(claim: Claim, verdicts: list[tuple[Judge, Verdict | None]]) -> G
 
 def _search(module: Instrumented, text: str, judge: Judge, others: list[Judge]) -> list[Finding]:
     """One mistake after the other: each repair stays in place while the next is looked for."""
-    original = ast.parse(text)
     source = render.Source(text)
     findings: list[Finding] = []
-    kept = Kept(module)
+    kept = Kept(module, ast.parse(text))
     search, unsolved = None, False
     judge.subject.hurry()
     try:
         # What is left of the time, but for what it takes to say what was found.
         with deadline.limit(deadline.left() - 0.4):
             for _ in range(MOST_MISTAKES):
-                search = Search(module, judge, others, original)
+                search = Search(module, judge, others, kept.tree)
                 repairs = search.run()
                 before = search.base.right if search.base else frozenset()
                 if not repairs:
@@ -121,7 +120,8 @@ def _search(module: Instrumented, text: str, judge: Judge, others: list[Judge]) 
                     break
                 best = repairs[0]
                 alternatives = [r for r in repairs[1:] if r.right == best.right][:4]
-                findings.append(explain.finding(source, search, best, before, alternatives))
+                found = explain.finding(source, search, best, before, alternatives)
+                findings = [*(_beside(f, found) for f in findings), found]
                 if best.right >= search.all_claims():
                     break
                 kept.put(best)
@@ -133,34 +133,12 @@ def _search(module: Instrumented, text: str, judge: Judge, others: list[Judge]) 
     return [*findings, *([guess] if guess else [])]
 
 
-class Kept:
-    """Repairs that stay in place while the next mistake is looked for."""
-
-    def __init__(self, module: Instrumented) -> None:
-        self.module = module
-        self.codes: list[tuple[str, Any]] = []
-
-    def put(self, repair: Repair) -> None:
-        site = repair.site
-        if isinstance(repair.change, Change):
-            code = self.module.install(site.function, repair.change.definition)
-            if code is not None:
-                self.codes.append((site.function, code))
-            return
-        assert repair.expression is not None
-        site.expression = repair.expression
-        site.code = compiled(repair.expression)
-        code = site.code
-        self.module.always[site.number] = lambda there: self.module.evaluate(code, there)
-        self.module.quiet()
-
-    def restore(self) -> None:
-        for name, code in reversed(self.codes):
-            function = self.module.function(name)
-            if function is not None:
-                function.__code__ = code
-        self.module.always.clear()
-        self.module.quiet()
+def _beside(earlier: Finding, later: Finding) -> Finding:
+    """A finding where another one is of the same lines: the correction of both is one."""
+    a, b = earlier.fix, later.fix
+    if a is None or b is None or (a.line, a.old) != (b.line, b.old):
+        return earlier
+    return dataclasses.replace(earlier, fix=b)
 
 
 def _inherit(gradients: list[GradientVerdict], findings: list[Finding]) -> list[GradientVerdict]:

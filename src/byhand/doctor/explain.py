@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from byhand.doctor import names, shapes, values
-from byhand.doctor.certify import Claim
+from byhand.doctor.claims import Claim
 from byhand.doctor.edits import Edit
 from byhand.doctor.localise import written_name
 from byhand.doctor.render import Source
@@ -95,7 +95,10 @@ def _message(source: Source, best: Repair) -> str:
     if not isinstance(edit, Edit):
         if edit.kind == "swapped-variable":
             return "The line is that of another variable, copied and left as it was."
-        return saying.format(old="this line", new="the corrected line")
+        line = source.unparsed(edit.new[0]) if edit.after is not None else "the corrected line"
+        if edit.kind == "index-shift" and edit.after is not None:
+            return f"The list was filled from its end and has to be turned round: {line}."
+        return saying.format(old="this line", new=line)
     old, new = edit.old, edit.new
     own = {id(node) for node in ast.walk(best.site.expression)}
 

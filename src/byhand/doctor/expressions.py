@@ -125,6 +125,15 @@ class Evaluator:
             return self._other(node)
         return [self.value(e) for e in node.elts]
 
+    def _dict(self, node: ast.Dict) -> Any:
+        if any(key is None for key in node.keys):
+            return self._other(node)
+        keys = [self.value(key) for key in node.keys if key is not None]
+        return dict(zip(keys, map(self.value, node.values), strict=True))
+
+    def _choice(self, node: ast.IfExp) -> Any:
+        return self.value(node.body if self.value(node.test) else node.orelse)
+
     def _other(self, node: Any) -> Any:
         with np.errstate(all="ignore"):
             return eval(compiled(node), self.scope)
@@ -142,4 +151,6 @@ _HANDLERS: dict[type, Any] = {
     ast.Call: Evaluator._call,
     ast.Tuple: Evaluator._tuple,
     ast.List: Evaluator._list,
+    ast.Dict: Evaluator._dict,
+    ast.IfExp: Evaluator._choice,
 }

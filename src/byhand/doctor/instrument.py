@@ -20,6 +20,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 TAP, ON = "__tap__", "__on__"
+MADE, WRITTEN = "made", "written"
+"""Attributes of statements that repairs have put there or changed."""
 _FIELDS = {
     ast.Assign: "value",
     ast.AnnAssign: "value",
@@ -38,6 +40,7 @@ class Site:
     """One tapped expression: `expression` as the user wrote it, in `statement` of `function`.
 
     function    the outermost definition that it is in, "backward" or "Net.backward"
+    written     the expression in the file; another one where a repair stands in its place already
     """
 
     number: int
@@ -45,17 +48,24 @@ class Site:
     statement: ast.stmt
     expression: ast.expr
     code: CodeType
+    written: ast.expr
 
 
 class _Tapper(ast.NodeTransformer):
     """Puts a tap into every statement of the functions of a module."""
 
-    def __init__(self, path: str, skip: frozenset[str]) -> None:
+    def __init__(
+        self,
+        path: str,
+        skip: frozenset[str],
+        sites: list[Site],
+        function: str | None = None,
+    ) -> None:
         self.path = path
         self.skip = skip
-        self.sites: list[Site] = []
+        self.sites = sites
         self.classes: list[str] = []
-        self.function: str | None = None
+        self.function = function
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         if self.function is not None:
@@ -84,32 +94,50 @@ class _Tapper(ast.NodeTransformer):
         return node
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        name = _FIELDS.get(type(node)) if self.function is not None else None
-        if isinstance(node, ast.stmt) and name is not None:
-            value = _value(node, name)
-            if value is not None and not _untappable(node, value):
+        if isinstance(node, ast.stmt) and self.function is not None and type(node) in _FIELDS:
+            value = expression_of(node)
+            if value is not None and not is_made(node) and not _untappable(node, value):
                 original = copy.deepcopy(node)
                 number = len(self.sites)
-                expression = _value(original, name)
+                expression = expression_of(original)
                 assert expression is not None
                 self.sites.append(
-                    Site(number, str(self.function), original, expression, compiled(expression))
+                    Site(
+                        number,
+                        str(self.function),
+                        original,
+                        expression,
+                        compiled(expression),
+                        getattr(original, WRITTEN, expression),
+                    )
                 )
-                call = _kept_by(node)
-                if call is not None:
-                    call.args[-1] = _tapped(number, value)
-                else:
-                    setattr(node, name, _tapped(number, value))
+                put(node, _tapped(number, value))
         if isinstance(node, ast.expr):
             return node
         return super().generic_visit(node)
 
 
-def _value(statement: ast.stmt, name: str) -> ast.expr | None:
+def expression_of(statement: ast.stmt) -> ast.expr | None:
     """What a statement computes: of deltas.append(dz @ W.T) what is appended."""
     call = _kept_by(statement)
-    found: ast.expr | None = call.args[-1] if call is not None else getattr(statement, name)
+    found: ast.expr | None = (
+        call.args[-1] if call is not None else getattr(statement, _FIELDS[type(statement)])
+    )
     return found
+
+
+def put(statement: ast.stmt, expression: ast.expr) -> None:
+    """Let a statement compute something else."""
+    call = _kept_by(statement)
+    if call is not None:
+        call.args[-1] = expression
+    else:
+        setattr(statement, _FIELDS[type(statement)], expression)
+
+
+def is_made(statement: ast.stmt) -> bool:
+    """Whether a repair has put the statement there, so that the file has no line of it."""
+    return hasattr(statement, MADE)
 
 
 def _kept_by(statement: ast.stmt) -> ast.Call | None:
@@ -239,6 +267,19 @@ class Instrumented:
         function.__code__ = new
         return kept
 
+    def adopt(self, name: str, definition: ast.FunctionDef) -> CodeType | None:
+        """Let the function be this definition from now on, tapped anew; returns its code until
+        now."""
+        first = len(self.sites)
+        tapper = _Tapper(self.path, frozenset(), self.sites, name)
+        tapped = copy.deepcopy(definition)
+        tapper.visit_FunctionDef(tapped)
+        self.on.extend([False] * (len(self.sites) - first))
+        code = self.install(name, tapped)
+        if code is None:
+            del self.sites[first:], self.on[first:]
+        return code
+
     def function(self, name: str) -> FunctionType | None:
         found: Any = self.namespace
         for part in name.split("."):
@@ -287,7 +328,7 @@ def instrument(text: str, path: str, skip: frozenset[str] = frozenset({"example"
     Raises      SyntaxError
     """
     tree = ast.parse(text, path)
-    tapper = _Tapper(path, skip)
+    tapper = _Tapper(path, skip, [])
     tree.body = [tapper.visit(s) if _defines(s) else s for s in tree.body]
     tree = in_double(ast.fix_missing_locations(tree))
     module = Instrumented(tree, tapper.sites, path)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from byhand.doctor import certify, values
-from byhand.doctor.certify import Claim, Comparison, Point
+from byhand.doctor.certify import Comparison, Point
+from byhand.doctor.claims import Claim, Slopes
+from byhand.doctor.claims import claims as claimed
 from byhand.doctor.subject import Outcome, State, Subject
 
 
@@ -21,7 +23,8 @@ class Verdict:
 
 
 MOST_SORTS = 8
-"""Sets of gradients that are looked at where the program as it stands has none."""
+"""Sets of gradients, with their shapes, that are looked at where the program as it stands has
+none."""
 
 
 class Judge:
@@ -41,7 +44,7 @@ class Judge:
         self.point = point
         self.runs = point is not None
         self.loss = point.loss if point is not None else self._loss_alone()
-        self.sorts: set[tuple[str, ...]] = set()
+        self.sorts: set[tuple[tuple[str, tuple[int, ...]], ...]] = set()
 
     def _loss_alone(self) -> float | None:
         try:
@@ -91,10 +94,10 @@ class Judge:
         """Where this run is compared with the truth; None where it is another forward."""
         if self.loss is not None and not same_loss(outcome.loss, self.loss):
             return None
-        sort = tuple(outcome.gradients)
+        sort = tuple((name, values.shape(g)) for name, g in outcome.gradients.items())
         if not self.runs and sort not in self.sorts and len(self.sorts) < MOST_SORTS:
             self.sorts.add(sort)
-            claims = certify.claims(self.subject, outcome, {}, certify.Slopes(self.subject))
+            claims = claimed(self.subject, outcome, {}, Slopes(self.subject))
             if len(claims) > len(self.claims):
                 self.claims = claims
                 self.point = certify.measure(self.subject, self.state, claims, 0.6)

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from byhand.doctor import names, values
-from byhand.doctor.certify import Claim, taken
+from byhand.doctor.certify import taken
+from byhand.doctor.claims import Claim
 from byhand.doctor.edits.base import broadcasts
 from byhand.doctor.judge import Judge
 from byhand.doctor.probing import flat, shifted
@@ -27,7 +28,9 @@ from byhand.doctor.trace import Visit
 
 MOST_COLUMNS = 400
 SECONDS = 0.3
-"""For one statement, as far as its runs can be foretold."""
+PATIENT = 0.8
+"""For one statement, as far as its runs can be foretold; for those that may have made all of the
+wrong gradients more."""
 
 
 @dataclass
@@ -39,6 +42,8 @@ class Target:
     solved      the wrong gradients that some value makes right, as many as one value can
     start       the value that it had
     matrix      what is known of a change d that makes them right: matrix @ d = need
+    others      the same for each wrong gradient alone, where there may be two mistakes: no value
+                makes all of them right, or it is several values, of which one may be mended first
     """
 
     solved: frozenset[str]
@@ -48,9 +53,13 @@ class Target:
     slack: float
     shape: tuple[int, ...]
     round: int = 0
+    others: tuple[Target, ...] = ()
 
     def allows(self, value: Any) -> bool:
         """Whether a value may be the one wanted. Where none of this shape is, another may be."""
+        return self._fits(value) or any(other._fits(value) for other in self.others)
+
+    def _fits(self, value: Any) -> bool:
         after, array = flat(value), values.as_array(value)
         if not self.solved:
             return array is not None and array.shape != self.shape
@@ -63,10 +72,12 @@ class Target:
         off = self.matrix @ (after - self.start) - self.need
         return bool(np.abs(off).max(initial=0) <= self.slack)
 
-    def gist(self) -> tuple[np.ndarray, np.ndarray]:
-        """A few equations G x = g, random combinations of all of them, for the value x wanted."""
+    def known(self) -> tuple[np.ndarray, np.ndarray]:
+        """Equations G x = g for the value x wanted: random combinations of all of them, no more
+        than it has elements."""
         rng = np.random.default_rng(2)
-        mix = rng.normal(size=(min(len(self.need), 16), len(self.need)))
+        count = min(len(self.need), self.start.size + 16)
+        mix = rng.normal(size=(count, len(self.need)))
         return mix @ self.matrix, mix @ (self.need + self.matrix @ self.start)
 
 
@@ -82,7 +93,9 @@ def vector(outcome: Outcome, judge: Judge, claims: list[Claim]) -> np.ndarray | 
     return np.concatenate(parts) if parts else None
 
 
-def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> Target | None:
+def target(
+    judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str], seconds: float = SECONDS
+) -> Target | None:
     """What a statement should have computed.
 
     None where it cannot be said: too many elements, not linear."""
@@ -97,7 +110,7 @@ def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> 
         return None  # what has another shape is in no vector
     if start is None or not np.all(np.isfinite(start)):
         return None
-    matrix = _matrix(judge, visit, usable, start)
+    matrix = _matrix(judge, visit, usable, start, seconds)
     if matrix is None:
         return None
     kinked = np.concatenate([point.truth[c.name].kinks for c in usable])
@@ -114,9 +127,17 @@ def target(judge: Judge, visit: Visit, base: Outcome, wrong: frozenset[str]) -> 
         found: np.ndarray = ~kinked & np.isin(owner, [*right, *which])
         return found
 
+    def found(can: list[int]) -> Target:
+        rows, solved = rows_of(can), frozenset(usable[k].name for k in can)
+        return _of_a_round(visit, matrix[rows], need[rows], slack, solved)
+
     can = _together(moved, lambda which: _consistent(matrix, need, rows_of(which), slack))
-    rows, solved = rows_of(can), frozenset(usable[k].name for k in can)
-    return _of_a_round(visit, matrix[rows], need[rows], slack, solved)
+    best = found(can)
+    several = isinstance(visit.results[0], tuple | list | dict) and len(moved) > 1
+    if len(can) < len(moved) or several:
+        alone = [found([k]) for k in moved if _consistent(matrix, need, rows_of([k]), slack)]
+        best.others = tuple(other for other in alone if other.round == best.round)
+    return best
 
 
 def _of_a_round(
@@ -161,7 +182,7 @@ def _together(which: list[int], agree: Callable[[list[int]], bool]) -> list[int]
 
 
 def _matrix(
-    judge: Judge, visit: Visit, claims: list[Claim], start: np.ndarray
+    judge: Judge, visit: Visit, claims: list[Claim], start: np.ndarray, seconds: float
 ) -> np.ndarray | None:
     """∂(gradients)/∂(the statement's values in all its rounds); None where it is not linear."""
     count = visit.size
@@ -170,7 +191,7 @@ def _matrix(
     step = rng.normal(size=count)
     check = _run_with(judge, visit, step)
     actual = None if check is None else vector(check, judge, claims)
-    if actual is None or count * (time.thread_time() - began) > SECONDS:
+    if actual is None or count * (time.thread_time() - began) > seconds:
         return None
     matrix = np.zeros((start.size, count))
     for k in range(count):

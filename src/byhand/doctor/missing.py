@@ -54,7 +54,7 @@ def _taken_in(
         first = min(n.lineno for n in readers)
         if not block[k].lineno <= first <= (block[k].end_lineno or 0):
             continue
-        for other, value in _around(there).items():
+        for other, value in around(there).items():
             its, mask = values.shape(value), isinstance(value, np.ndarray) and _is_mask(value)
             if other == name or not its or not (mask or len(its) < len(shape)):
                 continue
@@ -65,11 +65,13 @@ def _taken_in(
                 yield Change(function, "missing-factor", 1.75, [line], before=block[k])
 
 
-def _around(there: dict[str, Any]) -> dict[str, Any]:
-    """What has a name here, the attributes of self among it."""
+def around(there: dict[str, Any]) -> dict[str, Any]:
+    """What has a name here, the attributes of self or of ctx among it."""
     found = {n: v for n, v in there.items() if n.isidentifier()}
-    own = getattr(there.get("self"), "__dict__", {})
-    return found | {f"self.{n}": v for n, v in own.items()}
+    for holder in ("self", "ctx"):
+        own = getattr(there.get(holder), "__dict__", {})
+        found |= {f"{holder}.{n}": v for n, v in own.items()}
+    return found
 
 
 def _is_mask(value: np.ndarray) -> bool:
@@ -149,22 +151,27 @@ def _scaled(
 ) -> Iterator[Change]:
     """A line that is missing after what is written in steps: d /= n, d[rows, labels] -= 1."""
     target = written_at(block[k])
-    whole = target.value if isinstance(target, ast.Subscript) else target
-    if not isinstance(whole, ast.Name) or not values.shape(there.get(whole.id)):
+    array = target.value if isinstance(target, ast.Subscript) else target
+    if not isinstance(array, ast.Name) or not values.shape(there.get(array.id)):
         return
-    name, shape = whole.id, values.shape(there[whole.id])
-    around = _around(there)
+    name, shape = array.id, values.shape(there[array.id])
+    names = around(there)
     lines: list[tuple[str, str]] = []
     if isinstance(target, ast.Subscript):
-        for other, value in around.items():
+        for other, value in names.items():
             size = values.as_array(value)
             if size is not None and size.shape == () and float(size) not in (0.0, 1.0):
                 lines += [(f"{name} /= {other}", "scale"), (f"{name} *= {other}", "scale")]
         lines += [(f"{name} /= {name}.shape[{axis}]", "scale") for axis in range(len(shape))]
     elif len(shape) == 2:
-        for other, value in around.items():
-            if values.shape(value) == shape[:1] and getattr(value, "dtype", None) == np.int64:
-                lines.append((f"{name}[np.arange(len({name})), {other}] -= 1", "missing-term"))
+        for other, value in names.items():
+            if values.shape(value) == shape[:1] and str(getattr(value, "dtype", "")).endswith(
+                "int64"
+            ):
+                package = "torch" if values.is_tensor(value) else "np"
+                lines.append(
+                    (f"{name}[{package}.arange(len({name})), {other}] -= 1", "missing-term")
+                )
     for text, kind in lines:
         yield _inserted(original, block, k, ast.parse(text).body[0], kind, 1.5)
 

@@ -36,6 +36,9 @@ CACHE = re.compile(
     re.IGNORECASE,
 )
 
+STEPS = re.compile(r"veloc|moment(?!um)|accum|adagrad", re.IGNORECASE)
+"""What an optimizer keeps of the steps until now."""
+
 
 @lru_cache(maxsize=4096)
 def stems(name: str) -> frozenset[str]:

@@ -12,6 +12,8 @@ from byhand.doctor import values
 def nudgeable(value: Any) -> bool:
     if isinstance(value, tuple | list):
         return any(nudgeable(v) for v in value)
+    if type(value) is dict:
+        return any(nudgeable(v) for v in value.values())
     return values.is_real(value)
 
 
@@ -20,6 +22,8 @@ def nudge(value: Any, rng: Any) -> Any:
         return tuple(nudge(v, rng) for v in value)
     if type(value) is list:
         return [nudge(v, rng) for v in value]
+    if type(value) is dict:
+        return {key: nudge(v, rng) for key, v in value.items()}
     if not values.is_real(value):
         return value
     if values.is_tensor(value):
@@ -32,9 +36,12 @@ def nudge(value: Any, rng: Any) -> Any:
 
 
 def flat(value: Any) -> np.ndarray | None:
-    """Real arrays, one or a tuple of them, as one vector; None for anything else."""
-    if isinstance(value, tuple | list) and value:
-        parts = [flat(v) for v in value]
+    """Real arrays, one or a tuple or a dictionary of them, as one vector; None for anything
+    else."""
+    if type(value) is dict:
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        parts = [np.zeros(0), *(flat(v) for v in value)]
         return None if any(p is None for p in parts) else np.concatenate(parts)  # type: ignore[arg-type]
     array = values.as_array(value) if values.is_real(value) else None
     return None if array is None else array.reshape(-1)
@@ -42,6 +49,8 @@ def flat(value: Any) -> np.ndarray | None:
 
 def shifted(value: Any, step: np.ndarray) -> Any:
     """The value with a vector added to what flat() has of it."""
+    if type(value) is dict:
+        return dict(zip(value, shifted(list(value.values()), step), strict=True))
     if isinstance(value, tuple | list):
         parts, at = [], 0
         for v in value:
@@ -66,6 +75,8 @@ def equal(a: Any, b: Any) -> bool:
         return a.shape == b.shape and bool((a == b).all())
     if isinstance(a, tuple | list):
         return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    if type(a) is dict:
+        return list(a) == list(b) and equal(list(a.values()), list(b.values()))
     if isinstance(a, int | float | str | bool | type(None)):
         return bool(a == b)
     return False

@@ -101,6 +101,8 @@ def fix(source: Source, repair: Repair) -> tuple[Fix, Place]:
         return _of_change(source, edit, site.statement)
     assert repair.expression is not None
     old_lines = source.statement(site.statement)
+    if site.written is not site.expression:
+        return _rewritten(source, repair), source.place(site.written)
     place = source.place(edit.old) if hasattr(edit.old, "lineno") else source.place(site.expression)
     known = {id(n) for n in ast.walk(site.expression)}
     node = (
@@ -132,6 +134,19 @@ def fix(source: Source, repair: Repair) -> tuple[Fix, Place]:
     text = source.unparsed(repair.expression)
     whole = source_text(source)[start:e_begin] + text + source_text(source)[e_end:stop]
     return Fix(first, old_lines, whole), place
+
+
+def _rewritten(source: Source, repair: Repair) -> Fix:
+    """The second repair of an expression, together with the first."""
+    site, text = repair.site, source_text(source)
+    old = source.statement(site.statement)
+    first = site.statement.lineno
+    start = _offset(source, first, 0)
+    begin = _offset(source, site.written.lineno, site.written.col_offset)
+    end = _offset(source, site.written.end_lineno or 0, site.written.end_col_offset or 0)
+    assert repair.expression is not None
+    new = text[start:begin] + _loose(source, repair.expression) + text[end : start + len(old)]
+    return Fix(first, old, new)
 
 
 def source_text(source: Source) -> str:
@@ -206,4 +221,11 @@ def _statement_text(
 
 def _target(source: Source, statement: ast.stmt, target: ast.expr) -> str:
     own = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]  # type: ignore[attr-defined]
-    return source.segment(own) if target is own else source.unparsed(target)
+    return source.segment(own) if target is own else _loose(source, target)
+
+
+def _loose(source: Source, node: ast.expr) -> str:
+    """A row of values without parentheses: a, b."""
+    if isinstance(node, ast.Tuple) and len(node.elts) > 1:
+        return ", ".join(source.unparsed(element) for element in node.elts)
+    return source.unparsed(node)

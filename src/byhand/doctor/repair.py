@@ -8,18 +8,21 @@ gradients A and B wrong changes A and B when its value is changed, and leaves th
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from byhand.doctor import statements, synthesis, values
+from byhand.doctor import endings, parts, statements, synthesis, values
 from byhand.doctor.blocks import Change
 from byhand.doctor.edits import Atom, Edit, Editor, substitute
 from byhand.doctor.expressions import Evaluator
 from byhand.doctor.instrument import Handler, Instrumented, Site, compiled
 from byhand.doctor.judge import Judge
 from byhand.doctor.probing import equal, print_of
+from byhand.doctor.stock import MOST_ARRAYS, Found, Stock, Wanted
 from byhand.doctor.suspects import Lineup, Suspect, hands_on
 
 FEW = 4
@@ -30,6 +33,12 @@ MOST_PAID = 3.5
 """What a repair may cost for nothing dearer to be looked for."""
 MOST_MADE = 30
 """Expressions of the wanted value that are run for one statement."""
+
+PART = 0.2
+"""What it costs more to change a part of an expression and not the whole."""
+FORGOTTEN = ("scale", "missing-factor", "missing-term")
+MOST_ALONE = 3
+"""Gradients of which each alone is aimed at, where there may be two mistakes."""
 
 
 @dataclass(eq=False)
@@ -54,12 +63,16 @@ class Search(Lineup):
         self.found: list[Repair] = []
         self.tried: set[tuple[int, int | None]] = set()
         self.potential = 0
+        self.stocks: dict[Suspect, Stock] = {}
 
     def run(self) -> list[Repair]:
         """The repairs of the cheapest kind that works, best first."""
         self.look()
         self.potential = self._potential()
         self._simple()
+        if self.found:
+            # The rest of the time is for the next mistake, too.
+            self.deadline = min(self.deadline, time.thread_time() + 0.3 * self.seconds)
         if self._enough() > SLIP:
             self._made()
         if self._enough() > MOST_PAID:
@@ -85,18 +98,24 @@ class Search(Lineup):
     def _price(self, repair: Repair) -> float:
         s = self._suspect(repair)
         place = self.suspects.index(s)
+        if _adds(repair):
+            # What is forgotten is most often forgotten at the end: the mean, a mask, a scale.
+            place = sum(other.visit.order > s.visit.order for other in self.suspects)
+            place += 3 * (s.visit.count > 1)  # and not in what others call, too
         return repair.change.cost + 0.02 * place + self._unlikely(s, repair.change)
 
     def _unlikely(self, s: Suspect, change: Edit | Change) -> float:
         """What the place adds to the cost of a change."""
         found = 0.6 * (s.innocent or s.late)
+        found += 0.1 * (s.scaled and change.kind == "scale")
         if s.collects:
             found += 0.15 if isinstance(s.visit.site.expression, ast.Name) else 0.6
         # A forward that keeps the wrong thing is rarer than a backward that is wrong.
         found += 0.6 * s.forward
-        # m = len(x) is what it says; what divides by it may want its root, or no m at all.
-        counts = s.visit.results and isinstance(s.visit.results[-1], int | np.integer)
-        found += 0.6 * bool(counts)
+        # m = len(x) is what it says; what divides by it may want its root, or no m at all. In a
+        # loop it is an index.
+        whole = s.visit.results and isinstance(s.visit.results[-1], int | np.integer)
+        found += 0.6 * bool(whole and s.visit.count == 1)
         # W -= lr * dW stands in the wrong place, if anything is wrong with it.
         if s.updates and (isinstance(change, Edit) or change.kind == "extra-term"):
             found += 0.6
@@ -122,6 +141,7 @@ class Search(Lineup):
         self._in_order(
             lambda s: [
                 *self.editor(s).cheap(),
+                *self._steps(s),
                 *statements.changes(
                     self.original, s.visit.site, s.after, lambda e: self.editor(s, e).cheap()
                 ),
@@ -129,14 +149,26 @@ class Search(Lineup):
         )
 
     def _made(self) -> None:
-        """Factors and terms made from what is in scope."""
-        for s in self.suspects:
-            if self.late():
-                return
-            self._synthesis(s)
-        if self._enough() <= MOST_PAID:
-            return
+        """Factors and terms made from what is in scope, for the likeliest statements first."""
+        groups = itertools.groupby(self.suspects, lambda s: len(s.target.solved) if s.target else 0)
+        for group in [list(group) for _, group in groups]:
+            for long in (False, True):
+                for make in (self._synthesis, self._parts, self._endings):
+                    for s in group:
+                        if self.late():
+                            return
+                        make(s, long)
+                if self._enough() <= MOST_PAID:
+                    return
         self._in_order(self._factors_and_terms)
+
+    def _steps(self, s: Suspect) -> list[Edit]:
+        """A stride or a size beside a whole number, top = i * stride."""
+        if not (s.visit.results and isinstance(s.visit.results[0], int | np.integer)):
+            return []
+        editor = self.editor(s)
+        numbers = [a for a in s.scope.scalars(s.atoms) if isinstance(a.value, int | np.integer)]
+        return list(editor.factors(numbers))
 
     def _factors_and_terms(self, s: Suspect) -> list[Edit]:
         if s.helpless:
@@ -244,23 +276,65 @@ class Search(Lineup):
             self.tried.add(key)
         return s.target is None or self.misshapen or s.target.allows(afters[0])
 
-    def _synthesis(self, s: Suspect) -> None:
+    def _synthesis(self, s: Suspect, long: bool) -> None:
         """The missing factor or term, or the whole expression, from what is in scope."""
-        if s.target is None or s.helpless or not s.target.shape:
-            return
-        self.editor(s)  # fills in the atoms
-        wanted = synthesis.Wanted(*s.target.gist(), s.target.shape)
-        value = s.target.start.reshape(s.target.shape)
-        stock = self._stock(s)
-        for tried, edit in enumerate(
-            synthesis.proposals(s.visit.site.expression, value, wanted, stock)
-        ):
-            if self.late() or tried > MOST_MADE or edit.cost > self._enough():
-                return
-            self._try(s, edit)
+        for wanted, value in self._aims(s) if s.target is not None and s.target.shape else ():
+            self._propose(s, s.visit.site.expression, value, wanted, long)
 
-    def _stock(self, s: Suspect) -> synthesis.Stock:
-        def found(atoms: list[Atom]) -> list[synthesis.Found]:
+    def _aims(self, s: Suspect) -> Iterator[tuple[Wanted, np.ndarray]]:
+        """What a statement should have computed, and what it has."""
+        if s.target is None or s.helpless:
+            return
+        for target in (s.target, *s.target.others[:MOST_ALONE]):
+            shape = target.shape or target.start.shape
+            yield Wanted(*target.known(), shape), target.start.reshape(shape)
+
+    def _propose(
+        self,
+        s: Suspect,
+        node: ast.expr,
+        value: np.ndarray,
+        wanted: Wanted,
+        long: bool,
+        more: float = 0,
+    ) -> None:
+        """Try what has the wanted value in the place of an expression of the statement's."""
+        edits = synthesis.proposals(node, value, wanted, self._stock(s), long=long)
+        for tried, edit in enumerate(edits):
+            if self.late() or tried > MOST_MADE or edit.cost + more > self._enough():
+                return
+            self._try(s, replace(edit, cost=edit.cost + more))
+
+    def _parts(self, s: Suspect, long: bool) -> None:
+        """The same for the parts of the expression."""
+        for wanted, _ in self._aims(s):
+            for node, value, known in parts.of(s.visit.site.expression, wanted, s.evaluators[0]):
+                if self.late():
+                    return
+                self._propose(s, node, value, known, long, PART)
+
+    def _endings(self, s: Suspect, long: bool) -> None:
+        """A term that is missing at the end of the block, or of each round of a loop."""
+        if long or self._enough() <= endings.COST or s.target is None or s.helpless:
+            return
+        end = endings.suspect_at(s, self.visits, self.original)
+        rounds = endings.rounds_after(s, self.visits, self.original)
+        stocks = [self._stock(each) for each in rounds]
+        for wanted, _ in self._aims(s):
+            found = [endings.additions(s, self.original, stocks, wanted)] if stocks else []
+            if end is not None:
+                found.append(endings.changes(s, self.original, self._stock(end), wanted))
+            for change in itertools.chain(*found):
+                if self.late():
+                    return
+                self._try_change(s, change)
+
+    def _stock(self, s: Suspect) -> Stock:
+        if s in self.stocks:
+            return self.stocks[s]
+        self.editor(s)  # fills in the atoms
+
+        def found(atoms: list[Atom]) -> list[Found]:
             made = []
             for atom in atoms:
                 try:
@@ -273,13 +347,15 @@ class Search(Lineup):
                     made.append((atom.node, array))
             return made
 
-        return synthesis.Stock(
-            found(s.atoms)[: synthesis.MOST_ARRAYS],
+        self.stocks[s] = Stock(
+            found(s.atoms)[:MOST_ARRAYS],
             found(self.derived(s)),
             s.scope.scalars(s.atoms),
             self.np_name,
             values.is_tensor(s.visit.results[0]),
+            self.late,
         )
+        return self.stocks[s]
 
     def _tested(self) -> frozenset[str] | None:
         """The claims that are right in a run as things are set now, if they are more than before,
@@ -306,3 +382,13 @@ class Search(Lineup):
             function.__code__ = kept
         if right is not None:
             self.found.append(Repair(site, change, right))
+
+
+def _adds(repair: Repair) -> bool:
+    """Whether a repair leaves the expression as it is and puts a factor or a term beside it."""
+    edit, root = repair.change, repair.site.expression
+    if edit.kind == "dropped-path":
+        return True
+    if edit.kind not in FORGOTTEN or not isinstance(edit, Edit) or edit.old is not root:
+        return False
+    return edit.new is not root and any(n is root for n in ast.walk(edit.new))

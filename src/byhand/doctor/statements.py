@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from byhand.doctor import missing, values
 from byhand.doctor.blocks import Change, loading, place_of, with_blocks, written_at
 from byhand.doctor.edits import Edit, substitute
 from byhand.doctor.instrument import Site, definition
+from byhand.doctor.trace import literals
 
 
 def changes(
@@ -68,11 +70,15 @@ def changes(
                 tensors = values.is_tensor(there.get(ast.unparse(to.value)))
                 added = _index_put(to, statement.value) if tensors else _add_at(to, statement.value)
                 yield from replaced(added, "not-accumulated", 1.4)
+                yield from _scaled_there(
+                    to, statement.value, replaced, {**missing.around(there), **literals(tree)}
+                )
     yield from _renumbered(original, statement, replaced)
     yield from _cut_off(statement, replaced, there)
     yield from _listed(statement, replaced)
     yield from _targets(statement, replaced)
     yield from _exchanged(statement, replaced, there)
+    yield from _unpacked(statement, replaced)
     yield from _masked(statement, replaced, edits)
 
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):
@@ -102,11 +108,14 @@ def _renumbered(original: ast.FunctionDef, statement: ast.stmt, replaced: Any) -
                 found[text[-1]] = found.get(text[-1], 0) + 1
         return found
 
+    own = [digit for digit, count in numbers(statement).items() if count > 1]
+    if not own:
+        return
     # Of two lines that are the same the second is the copy.
-    twins = [n for n in ast.walk(original) if ast.dump(n) == ast.dump(statement)]
-    copied = any(n.lineno < statement.lineno for n in twins if isinstance(n, ast.stmt))
-    own = numbers(statement)
-    for old in [digit for digit, count in own.items() if count > 1]:
+    whole = ast.dump(statement)
+    alike = (n for n in ast.walk(original) if isinstance(n, type(statement)))
+    copied = any(n.lineno < statement.lineno and ast.dump(n) == whole for n in alike)
+    for old in own:
         for new in sorted(numbers(original).keys() - {old}):
             twin = copy.deepcopy(statement)
             for n in ast.walk(twin):
@@ -128,6 +137,31 @@ def _rename(node: Any, text: str) -> None:
         node.value = text
     else:
         setattr(node, "id" if isinstance(node, ast.Name) else "attr", text)
+
+
+def _unpacked(statement: ast.stmt, replaced: Any) -> Iterator[Change]:
+    """w, x = saved for x, w = saved: two of the names in the other's place."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Tuple):
+        return
+    if len(target.elts) > 10:
+        return
+    for i, j in itertools.combinations(range(len(target.elts)), 2):
+        elements = list(target.elts)
+        elements[i], elements[j] = elements[j], elements[i]
+        new = ast.Assign([ast.Tuple(elements, ast.Store())], statement.value)
+        yield from replaced(new, "swapped-variable", 1.5 + 0.02 * (j - i))
+
+
+def _scaled_there(
+    target: ast.Subscript, value: ast.expr, replaced: Any, there: dict[str, Any]
+) -> Iterator[Change]:
+    """d[z < 0] *= slope for d[z < 0] = 0."""
+    names = [n for n, v in there.items() if isinstance(v, float) and v not in (0.0, 1.0)][:8]
+    factors = [ast.parse(name, mode="eval").body for name in names]
+    for k, factor in enumerate([value, *factors]):
+        new = ast.AugAssign(target, ast.Mult(), factor)
+        yield from replaced(new, "scale", 1.6 if k else 1.5)
 
 
 def _cut_off(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Iterator[Change]:
@@ -239,18 +273,26 @@ def _exchanged(statement: ast.stmt, replaced: Any, there: dict[str, Any]) -> Ite
     for a in used:
         for b in used:
             if a.id < b.id:
-                both = _swap_names(target.slice, a.id, b.id)
-                news.append(both)
-    for new in news[:60]:
+                news.append(_renamed(target.slice, {a.id: b.id, b.id: a.id}))
+    for new in [*news[:60], *_both_exchanged(target.slice, used, whole)]:
         aimed = ast.Subscript(target.value, new, ast.Store())
         yield from replaced(_written_to(statement, aimed), "index-shift", 1.4)
 
 
-def _swap_names(node: ast.expr, a: str, b: str) -> ast.expr:
+def _both_exchanged(index: ast.expr, used: list[ast.Name], whole: list[str]) -> Iterator[ast.expr]:
+    """d[i:i + k, j:j + k] for d[row:row + k, col:col + k]: two indices for those last set."""
+    own = list(dict.fromkeys(node.id for node in used))
+    others = [name for name in reversed(whole) if name not in own][:4]
+    for old in itertools.combinations(own, 2) if len(own) < 5 else ():
+        for new in itertools.permutations(others, 2):
+            yield _renamed(index, dict(zip(old, new, strict=True)))
+
+
+def _renamed(node: ast.expr, names: dict[str, str]) -> ast.expr:
     twin = copy.deepcopy(node)
     for n in ast.walk(twin):
-        if isinstance(n, ast.Name) and n.id in (a, b):
-            n.id = b if n.id == a else a
+        if isinstance(n, ast.Name):
+            n.id = names.get(n.id, n.id)
     return twin
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from byhand.doctor import deadline, localise, values
+from byhand.doctor.blocks import written_at
 from byhand.doctor.edits import Atom, Editor
 from byhand.doctor.expressions import Evaluator
 from byhand.doctor.instrument import Instrumented, Site, definition
@@ -25,6 +26,8 @@ from byhand.doctor.subject import Outcome, Subject
 from byhand.doctor.trace import Scope, Visit, texts_of, trace
 
 SECONDS = 6.0
+MOST_PATIENT = 5
+"""Statements that are nudged in more elements than the others."""
 
 
 @dataclass(eq=False)
@@ -34,6 +37,7 @@ class Suspect:
     target      what it should have computed, where that is known
     innocent    whether its value is the gradient that its name says
     late        whether a value before it has gone wrong already
+    scaled      whether one before it is off by a factor already
     updates     whether it writes to a variable whose gradient is asked for, W -= lr * dW
     forward     whether it is the forward that runs it
     collects    whether it only hands on what other lines computed: return dx, dW, db
@@ -46,6 +50,7 @@ class Suspect:
     target: localise.Target | None = None
     innocent: bool = False
     late: bool = False
+    scaled: bool = False
     updates: bool = False
     forward: bool = False
     collects: bool = False
@@ -65,15 +70,16 @@ class Suspect:
 
     @property
     def rounds(self) -> list[int]:
-        """The round that the target is of, or the first, and another one."""
+        """The round that the target is of, or the first, and two others: by two rounds alone i and
+        i * stride may be the same."""
         first = 0 if self.target is None else self.target.round
         others = [k for k in range(len(self.visit.scopes)) if k != first]
-        return [first, *others[-1:]]
+        return [first, *others[-2:]]
 
     @cached_property
     def evaluators(self) -> list[Evaluator]:
         """For expressions at this statement, as it was run in the round that the target is of, or
-        the first time, and in another."""
+        the first time, and in two others."""
         roots = [self.visit.site.expression, *(a.node for a in self.atoms)]
         shared = [node for root in roots for node in ast.walk(root)]
         return [
@@ -98,6 +104,7 @@ class Lineup:
         self.base: Verdict | None = None
         self.base_outcome: Outcome | None = None
         self.suspects: list[Suspect] = []
+        self.visits: dict[int, Visit] = {}
         self.misshapen = False
         self.np_name = next((n for n, v in module.namespace.items() if v is np), "np")
 
@@ -105,6 +112,7 @@ class Lineup:
         """Find the statements that could be guilty, the likeliest first."""
         subject, state = self.judge.subject, self.judge.state
         visits, raised = trace(subject, state)
+        self.visits = visits
         if raised and self.judge.loss is None:
             self.judge.loss = _loss_until_then(subject, visits)
         self.base_outcome = None if raised else self.judge.outcome()
@@ -122,7 +130,7 @@ class Lineup:
                 if visits.get(n) is not None and visits[n].count <= v.count
             }
         texts: dict[str, list[str]] = {}
-        variables = {claim.variable.rpartition(".")[2] for claim in self.judge.claims}
+        variables = {tuple(map(str, claim.of[-2:])) for claim in self.judge.claims}
         suspects = []
         for number, visit in visits.items():
             site = visit.site
@@ -146,7 +154,7 @@ class Lineup:
                     visit,
                     influence,
                     scope,
-                    updates=localise.written_name(site.statement) in variables,
+                    updates=_updates(site.statement, variables),
                     forward=number in forward,
                     collects=only_names(site, function),
                 )
@@ -175,15 +183,21 @@ class Lineup:
         forward = [v for n, v in visits.items() if n not in known]
         innocent = localise.exonerated(self.judge, [s.visit for s in self.suspects], forward)
         # A mistake is at or before the first value that has gone wrong.
-        first_wrong = min(
-            (visits[n].order for n, v in innocent.items() if v == "wrong"), default=10**9
+        first_wrong, first_scaled = (
+            min((visits[n].order for n, v in innocent.items() if v == how), default=10**9)
+            for how in ("wrong", "scaled")
         )
         assert self.base_outcome is not None
+        patient = MOST_PATIENT
         for s in self.suspects:
             s.innocent = innocent.get(s.visit.site.number) == "right"
             s.late = s.visit.order > first_wrong
+            s.scaled = s.visit.order > first_scaled
             if time.thread_time() < self.deadline - 0.7 * self.seconds:
-                s.target = localise.target(self.judge, s.visit, self.base_outcome, wrong)
+                seconds = localise.SECONDS
+                if s.influence is not None and s.influence >= wrong and not s.collects:
+                    seconds, patient = (localise.PATIENT, patient - 1) if patient else (seconds, 0)
+                s.target = localise.target(self.judge, s.visit, self.base_outcome, wrong, seconds)
 
         def rank(s: Suspect) -> tuple[float, ...]:
             if s.target is not None:
@@ -267,7 +281,12 @@ class Lineup:
         found = []
         slopes = [a.text for a in s.atoms if isinstance(a.value, float) and 0 < a.value <= 1][:3]
         own = values.shape(s.visit.results[-1]) if s.visit.results else ()
-        for atom in sorted(s.atoms, key=lambda a: values.shape(a.value) != own):
+        here = {
+            ast.unparse(n) for n in ast.walk(s.visit.site.expression) if isinstance(n, ast.expr)
+        }
+        for atom in sorted(
+            s.atoms, key=lambda a: (a.text not in here, values.shape(a.value) != own)
+        ):
             shape = values.shape(atom.value)
             kind = getattr(getattr(atom.value, "dtype", None), "kind", "f")
             if not shape:
@@ -307,6 +326,21 @@ class Lineup:
             if values.shape(value) or values.is_number(value):
                 made.append(Atom(text, value))
         return made
+
+
+def _updates(statement: ast.stmt, variables: set[tuple[str, ...]]) -> bool:
+    """Whether a statement writes to one of the variables: W -= lr * dW, params["W"] -= ..., and not
+    grads["W"] = ..."""
+    name = localise.written_name(statement)
+    target = written_at(statement)
+    if name is None or target is None:
+        return False
+    holder = target.value if isinstance(target, ast.Subscript | ast.Attribute) else None
+    inside = getattr(holder, "attr", None) or getattr(holder, "id", "")
+    return any(
+        own == name and above in ("inputs", "owner", "world", "init", inside)
+        for above, own in variables
+    )
 
 
 def _loss_until_then(subject: Subject, visits: dict[int, Visit]) -> float | None:

@@ -6,100 +6,30 @@ and in normalisations), and in the end the whole expression anew."""
 from __future__ import annotations
 
 import ast
-import math
+import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 
 import numpy as np
 
-from byhand.doctor import values
-from byhand.doctor.edits import Atom, Edit
-from byhand.doctor.edits.base import Scoped, broadcasts
+from byhand.doctor import monomials
+from byhand.doctor.edits import Edit
+from byhand.doctor.edits.base import broadcasts
+from byhand.doctor.stock import Found, Stock, Wanted, scaled
 
-MOST_ARRAYS = 40
-Found = tuple[ast.expr, np.ndarray]
+MOST_STARTS = 12
+"""Arrays beside which a product is looked for, where a factor is a sum of two."""
 
 
-@dataclass
-class Stock:
-    """What an expression can be made of.
+def proposals(
+    root: ast.expr, v: np.ndarray, wanted: Wanted, stock: Stock, *, long: bool = False
+) -> Iterator[Edit]:
+    """Edits that turn an expression of value v into one of the wanted value.
 
-    arrays      what is in scope, with its values
-    derived     what is often made of an activation: 1 - a ** 2, z > 0
-    scalars     numbers in scope
-    tensors     whether the arrays are PyTorch's
+    long        what is made of many parts, in place of what is made of few
     """
-
-    arrays: list[Found]
-    derived: list[Found]
-    scalars: list[Atom]
-    np_name: str
-    tensors: bool = False
-
-    @cached_property
-    def turned(self) -> list[Found]:
-        """The arrays, and the transposes of matrices."""
-        flipped = [(ast.Attribute(n, "T", ast.Load()), a.T) for n, a in self.arrays if a.ndim == 2]
-        return [*self.arrays, *flipped]
-
-    def outer(self, a: ast.expr, b: ast.expr) -> ast.expr:
-        package = "torch" if self.tensors else self.np_name
-        return ast.Call(
-            ast.Attribute(ast.Name(package, ast.Load()), "outer", ast.Load()), [a, b], []
-        )
-
-    def reduced(
-        self, node: ast.expr, name: str, axis: int | tuple[int, ...], keep: bool = True
-    ) -> ast.expr:
-        """node.sum(axis=1, keepdims=True)"""
-        words = ("dim", "keepdim") if self.tensors else ("axis", "keepdims")
-        return Scoped.reduced(node, axis, keep, *words, name)
-
-
-@dataclass
-class Wanted:
-    """What is known of the value x that an expression should have: matrix @ x = goal."""
-
-    matrix: np.ndarray
-    goal: np.ndarray
-    shape: tuple[int, ...]
-
-    @cached_property
-    def size(self) -> float:
-        return float(self.goal @ self.goal)
-
-    def factor(self, a: np.ndarray) -> float | None:
-        """The number f for which f a is what is wanted, if there is one."""
-        if not broadcasts(self.shape, a.shape, self.shape):
-            return None
-        whole = a if a.shape == self.shape else np.broadcast_to(a, self.shape)
-        seen = self.matrix @ whole.reshape(-1)
-        norm, along, all_ = float(seen @ seen), float(seen @ self.goal), self.size
-        # Most are told apart by the angle between the two.
-        if not (0 < norm < math.inf) or not all_ - along**2 / norm <= 1e-8 * all_ or along == 0:
-            return None
-        f = along / norm
-        largest = float(np.abs(self.goal).max(initial=0))
-        if not np.abs(self.goal - f * seen).max(initial=0) <= 1e-5 * largest:
-            return None
-        return round(f) if abs(f - round(f)) < 1e-6 * abs(f) else f
-
-    def beside(self, a: np.ndarray) -> Wanted:
-        """What is wanted of a term that is added to a."""
-        whole = np.broadcast_to(a, self.shape).reshape(-1)
-        return Wanted(self.matrix, self.goal - self.matrix @ whole, self.shape)
-
-    def matches(self, found: Iterable[Found]) -> Iterator[tuple[ast.expr, float]]:
-        for node, a in found:
-            f = self.factor(a)
-            if f is not None:
-                yield node, f
-
-
-def proposals(root: ast.expr, v: np.ndarray, wanted: Wanted, stock: Stock) -> Iterator[Edit]:
-    """Edits that turn an expression of value v into one of the wanted value."""
-    for k, (new, kind, cost) in enumerate(_stories(root, v, wanted, stock)):
+    stories = _monomials if long else _stories
+    for k, (new, kind, cost) in enumerate(stories(root, v, wanted, stock)):
         yield Edit(root, new, kind, cost + 0.01 * k)
 
 
@@ -113,13 +43,14 @@ def _stories(
             yield new, "sign" if f == -1 else "scale", 1.4
         return
     with np.errstate(all="ignore"):
-        beside = _alike([*stock.arrays, *stock.derived], v.shape)
+        beside = stock.beside(v.shape)
         factors = [(_mul(root, node), v * a) for node, a in beside]
+        factors += [(ast.BinOp(root, ast.Div(), node), v / a) for node, a in beside]
     for node, f in wanted.matches(factors):
         new = scaled(node, f, stock)
         if new is not None:
             yield new, "missing-factor", 1.6
-    for node, f in wanted.beside(v).matches(_products(stock, v.shape)):
+    for node, f in wanted.beside(v).matches(products(stock, v.shape)):
         new = scaled(node, abs(f), stock)
         if new is not None:
             yield _join(root, f, new), "missing-term", 1.8
@@ -137,10 +68,90 @@ def _stories(
             if new is not None:
                 yield new, kind, cost
     for start, value in _alike(stock.arrays, v.shape)[:10]:
-        for node, f in wanted.beside(value).matches(_products(stock, v.shape)):
+        for node, f in wanted.beside(value).matches(products(stock, v.shape)):
             new = scaled(node, abs(f), stock)
             if new is not None:
                 yield _join(start, f, new), "wrong-expression", 2.6
+
+
+def _monomials(
+    root: ast.expr, v: np.ndarray, wanted: Wanted, stock: Stock
+) -> Iterator[tuple[ast.expr, str, float]]:
+    """A term, a factor or the whole as a product of several parts; a factor as a sum of two."""
+
+    def made(
+        found: Iterable[tuple[ast.expr, float]],
+        around: Callable[[ast.expr, float], ast.expr],
+        kind: str,
+        cost: float,
+    ) -> Iterator[tuple[ast.expr, str, float]]:
+        for node, f in found:
+            new = scaled(node, abs(f), stock)
+            if new is not None:
+                # What is made of more parts is less likely meant.
+                yield around(new, f), kind, cost + 0.1 * _length(node)
+
+    def whole(node: ast.expr, f: float) -> ast.expr:
+        return node if f > 0 else ast.UnaryOp(ast.USub(), node)
+
+    def term(node: ast.expr, f: float) -> ast.expr:
+        return _join(root, f, node)
+
+    if wanted.factor(v) is not None:
+        return  # it is a number that is missing
+    x = wanted.value
+    ones = np.ones(v.shape)
+    yield from made(monomials.of(x - v, stock), term, "missing-term", 2.4)
+    yield from made(monomials.beside(ones, wanted.beside(v), stock, 3), term, "missing-term", 2.45)
+    fronts = [(node, np.broadcast_to(value, v.shape)) for node, value in _fronts(root, stock)]
+    for front, value in fronts:
+        more = monomials.beside(value, wanted.beside(v), stock, 3)
+        in_front = ((_mul(front, node), f) for node, f in more)
+        yield from made(in_front, term, "missing-term", 2.5)
+    with np.errstate(all="ignore"):
+        factor = np.where(v != 0, x / v, np.nan)
+    factors = ((_mul(root, node), f) for node, f in monomials.of(factor, stock))
+    yield from made(factors, whole, "missing-factor", 2.5)
+    yield from made(monomials.of(x, stock), whole, "wrong-expression", 2.7)
+    starts = [(ast.Constant(1), np.ones(())), *stock.beside(v.shape)[:MOST_STARTS]]
+    for (front, value), (start, a) in itertools.product(fronts, starts):
+        if stock.late():
+            return
+        more = monomials.beside(value, wanted.beside(value * a), stock, 2)
+        around = partial(_around_both, front, start)
+        yield from made(more, around, "wrong-activation-derivative", 2.8)
+
+
+def _around_both(front: ast.expr, start: ast.expr, node: ast.expr, f: float) -> ast.expr:
+    return _mul(front, _join(start, f, node))
+
+
+def _length(node: ast.expr) -> int:
+    """How many products and quotients an expression has in a row."""
+    count = 0
+    while isinstance(node, ast.BinOp):
+        count, node = count + 1, node.left
+    return count
+
+
+def _fronts(root: ast.expr, stock: Stock) -> Iterator[Found]:
+    """The first factors of a product: of g * s * (1 - s) that is g * s, and g."""
+    chain: list[ast.expr] = []
+    node = root
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        node = node.left
+        chain.append(node)
+    known = {ast.dump(n): a for n, a in [*stock.arrays, *stock.derived]}
+    if ast.dump(node) not in known:
+        return
+    value = known[ast.dump(node)]
+    yield node, value
+    for front in reversed(chain[:-1]):
+        assert isinstance(front, ast.BinOp)
+        if ast.dump(front.right) not in known:
+            return
+        value = value * known[ast.dump(front.right)]
+        yield front, value
 
 
 def _divides(root: ast.expr) -> bool:
@@ -158,7 +169,7 @@ def _exchanged(root: ast.expr, v: np.ndarray, stock: Stock) -> Iterator[Found]:
     if not chain:
         return
     known = {ast.dump(n): a for n, a in [*stock.arrays, *stock.derived]}
-    beside = _alike([*stock.derived, *stock.arrays], v.shape)
+    beside = stock.beside(v.shape)
     gone: np.ndarray | float = 1.0
     for k, above in enumerate(chain[:2]):
         part = known.get(ast.dump(above.right))
@@ -190,7 +201,7 @@ def _alike(arrays: list[Found], shape: tuple[int, ...]) -> list[Found]:
     return [(n, a) for n, a in arrays if a.ndim and broadcasts(shape, a.shape, shape)]
 
 
-def _products(stock: Stock, shape: tuple[int, ...]) -> Iterator[Found]:
+def products(stock: Stock, shape: tuple[int, ...]) -> Iterator[Found]:
     """One array, or two of them multiplied or divided in any way that gives the shape."""
     singles = stock.turned
     yield from _alike(singles, shape)
@@ -295,12 +306,13 @@ def _projected(stock: Stock, shape: tuple[int, ...]) -> Iterator[Found]:
 
 def _wholes(stock: Stock, shape: tuple[int, ...]) -> Iterator[Found]:
     """Expressions that stand in the place of the whole."""
-    products = list(_products(stock, shape))
-    yield from products
+    made = list(products(stock, shape))
+    yield from _alike(stock.derived, shape)
+    yield from made
     yield from _sums(stock, shape)
     full = [(n, a) for n, a in stock.arrays if a.shape == shape]
     matmuls = [
-        (n, a) for n, a in products if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)
+        (n, a) for n, a in made if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)
     ]
     for na, a in matmuls[:30]:
         for nd, d in [*stock.derived, *full]:
@@ -325,57 +337,3 @@ def _sums(stock: Stock, shape: tuple[int, ...]) -> Iterator[Found]:
             others = tuple(k for k in range(a.ndim) if k != axis)
             if len(others) > 1 and (a.shape[axis],) == shape:
                 yield stock.reduced(n, "sum", others, keep=False), a.sum(axis=others)
-
-
-def scaled(node: ast.expr, factor: float, stock: Stock) -> ast.expr | None:
-    """The expression times a number that is made of what is in scope, or None."""
-    text = factor_text(abs(factor), stock.scalars)
-    if text is None:
-        return None
-    if text.startswith("1 / "):
-        node = ast.BinOp(node, ast.Div(), ast.parse(text[4:], mode="eval").body)
-    elif text:
-        node = _mul(ast.parse(text, mode="eval").body, node)
-    return ast.UnaryOp(ast.USub(), node) if factor < 0 else node
-
-
-def factor_text(factor: float, scalars: list[Atom]) -> str | None:
-    """A number as a text made of what is in scope: 2, 1 / m, lam / m; "" for 1."""
-
-    def close(x: float) -> bool:
-        return abs(factor - x) < 1e-5 * abs(x)
-
-    for plain in (1, 2, 0.5, 3, 4, 0.25):
-        if close(plain):
-            return "" if plain == 1 else str(plain)
-    known: list[tuple[str, float]] = []
-    for s in scalars:
-        array = values.as_array(s.value)
-        if array is not None and array.size == 1 and float(array.reshape(())) not in (0.0, 1.0):
-            x = float(array.reshape(()))
-            known.append((s.text, x))
-            if 0 < x < 1:
-                known.append((f"(1 - {s.text})", 1 - x))
-            elif x > 1:
-                known.append((f"{s.text} ** 0.5", x**0.5))
-    for text, v in known:
-        for t, x in (
-            (text, v),
-            (f"1 / {text}", 1 / v),
-            (f"2 * {text}", 2 * v),
-            (f"2 / {text}", 2 / v),
-        ):
-            if close(x):
-                return t
-    for ta, a in known:
-        for tb, b in known:
-            if ta == tb:
-                continue
-            for t, x in (
-                (f"{ta} / {tb}", a / b),
-                (f"{ta} * {tb}", a * b),
-                (f"1 / ({ta} * {tb})", 1 / (a * b)),
-            ):
-                if close(x):
-                    return t
-    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from byhand.doctor.instrument import Instrumented, Site, compiled
 from byhand.doctor.probing import flat
 from byhand.doctor.subject import State, Subject
 
-MOST = 4
+PLAIN = (0.0, 0.5, 1.0, 2.0)
+MOST_LITERALS = 6
+MOST = 6
 """Executions of a statement that are remembered."""
 
 
@@ -34,6 +36,18 @@ class Visit:
     count: int = 0
     size: int = 0
     failed: bool = False
+
+
+def afterwards(visit: Visit) -> Visit:
+    """The visit with what was in scope once the statement had run."""
+    to = visit.site.statement
+    targets = to.targets if isinstance(to, ast.Assign) else []
+    names = [t.id for t in targets if isinstance(t, ast.Name)]
+    scopes = [
+        there | dict.fromkeys(names, result)
+        for there, result in zip(visit.scopes, visit.results, strict=False)
+    ]
+    return replace(visit, scopes=scopes)
 
 
 def trace(
@@ -229,7 +243,23 @@ class Scope:
                     text = f"{atom.text}.shape[{axis}]"
                     known.add(float(size))
                     found[text] = Atom(text, size)
+        for text, number in literals(self.module.tree).items():
+            if number not in known:
+                found[text] = Atom(text, number)
         return list(found.values())
+
+
+def literals(tree: ast.Module) -> dict[str, float]:
+    """The numbers that the file's functions contain, such as 0.2 or 0.044715; not the 1e-8 that
+    keeps a division from being one by zero."""
+    found: dict[str, float] = {}
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and function.name != "example":
+            for node in ast.walk(function):
+                number = node.value if isinstance(node, ast.Constant) else None
+                if isinstance(number, float) and 0.001 < number < 1000 and number not in PLAIN:
+                    found.setdefault(repr(number), number)
+    return dict(list(found.items())[:MOST_LITERALS])
 
 
 def _usable(value: Any) -> bool:

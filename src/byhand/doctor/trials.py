@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from byhand.doctor import certify, deadline, failures, find
-from byhand.doctor.certify import Claim
+from byhand.doctor import claims, deadline, failures, find
+from byhand.doctor.claims import Claim
 from byhand.doctor.instrument import Instrumented
 from byhand.doctor.judge import same_loss
 from byhand.doctor.results import CannotBind
@@ -113,8 +113,8 @@ class _Trials:
             self.refused = self.refused or said
 
     def _runs(self, score: float, subject: Subject, outcome: Outcome) -> None:
-        slopes = certify.Slopes(subject)
-        found = certify.claims(subject, outcome, self.of, slopes)
+        slopes = claims.Slopes(subject)
+        found = claims.claims(subject, outcome, self.of, slopes)
         if not found:
             return
         right = sum(slopes.fits(c.of, outcome.gradients[c.name]) for c in found)

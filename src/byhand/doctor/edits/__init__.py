@@ -24,6 +24,8 @@ class Editor(NodeEdits, CutEdits, MadeEdits, WholeEdits):
         """Edits that use nothing but what the line already has, and other names in its place."""
         seen_parents = self._parents()
         for node in ast.walk(self.root):
+            if isinstance(node, ast.FormattedValue | ast.JoinedStr):
+                continue  # what is in the braces of f"W{i}" is a node of its own
             if isinstance(node, ast.expr) and isinstance(
                 getattr(node, "ctx", ast.Load()), ast.Load
             ):

@@ -113,10 +113,12 @@ class NodeEdits(CallEdits):
             and not in_index
             and not is_T(parent)
         ):
-            yield from self._wraps(node)
+            handed = isinstance(parent, ast.Call) and ast.unparse(parent.func) in self.functions
+            yield from self._wraps(node, handed)
 
-    def _wraps(self, node: ast.expr) -> Iterator[Edit]:
-        """1 - z for z, np.sign(w) for w, sigmoid_prime(z) for z, a copy of what others hold."""
+    def _wraps(self, node: ast.expr, handed: bool) -> Iterator[Edit]:
+        """1 - z for z, np.sign(w) for w, sigmoid_prime(z) for z, a copy of what others hold. What
+        is handed to a function of the file's is wrong less often than what that does with it."""
         yield Edit(
             node, ast.BinOp(ast.Constant(1), ast.Sub(), node), "wrong-activation-derivative", 1.3
         )
@@ -127,14 +129,10 @@ class NodeEdits(CallEdits):
             return
         for f in ("sign", "exp", "sqrt", "tanh", "square", "abs"):
             call = ast.Call(ast.Attribute(ast.Name(self.np, ast.Load()), f, ast.Load()), [node], [])
-            yield Edit(node, call, "wrong-activation-derivative", 1.5)
+            yield Edit(node, call, "wrong-activation-derivative", 1.5 + 0.6 * handed)
         for f in self.functions:
-            yield Edit(
-                node,
-                ast.Call(ast.parse(f, mode="eval").body, [node], []),
-                "wrong-activation-derivative",
-                1.4,
-            )
+            call = ast.Call(ast.parse(f, mode="eval").body, [node], [])
+            yield Edit(node, call, "wrong-activation-derivative", 1.4)
         if node is self.root:
             yield Edit(node, self._call_method(node, "copy"), "aliased", 1.5)
 
@@ -298,6 +296,8 @@ class NodeEdits(CallEdits):
         additive = isinstance(node.op, ast.Add | ast.Sub)
         kind = "extra-term" if additive else "scale"
         yield Edit(node, node.left, kind, 1.3)
+        if isinstance(node.op, ast.Mult) and _multiplies(node.left):
+            yield Edit(node, node.left.left, kind, 1.6)  # type: ignore[attr-defined]
         if not isinstance(node.op, ast.Div | ast.Pow):
             complement = isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Constant)
             yield Edit(node, node.right, kind, 1.2 if complement else 1.4)
@@ -393,3 +393,7 @@ def _same_list(a: ast.expr, b: ast.expr) -> bool:
     """h[t] and h[t - 1]"""
     both = isinstance(a, ast.Subscript) and isinstance(b, ast.Subscript)
     return both and ast.unparse(a.value) == ast.unparse(b.value)  # type: ignore[attr-defined]
+
+
+def _multiplies(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)

@@ -35,16 +35,39 @@ class WholeEdits(Scoped):
                 yield Edit(self.root, new, "wrong-activation-derivative", 1.2)
 
     def _ordered(self) -> Iterator[Edit]:
-        """Two neighbours of a row of objects exchanged: (self.second, self.first)."""
+        """A row of objects, (self.second, self.first), in another order or with one more."""
+        plain = (ast.Name, ast.Attribute)
         for node in ast.walk(self.root):
-            if not isinstance(node, ast.Tuple | ast.List) or not all(
-                isinstance(e, ast.Name | ast.Attribute) for e in node.elts
-            ):
+            if not isinstance(node, ast.Tuple | ast.List):
                 continue
-            for k in range(len(node.elts) - 1):
-                e = node.elts
+            e = node.elts
+            for k in range(len(e) - 1):
                 new = [*e[:k], e[k + 1], e[k], *e[k + 2 :]]
-                yield Edit(node, type(node)(new, ast.Load()), "swapped-variable", 1.4)
+                if isinstance(e[k], plain) and isinstance(e[k + 1], plain):
+                    yield Edit(node, type(node)(new, ast.Load()), "swapped-variable", 1.4)
+            if not all(isinstance(part, plain) for part in e):
+                continue
+            there = {ast.unparse(part) for part in e}
+            for text in dict.fromkeys(t for part in e for t in self._like(part)):
+                one = ast.parse(text, mode="eval").body
+                for k in range(len(e) + 1) if text not in there else ():
+                    new = [*e[:k], one, *e[k:]]
+                    yield Edit(node, type(node)(new, ast.Load()), "missing-term", 1.5)
+
+    def _like(self, node: ast.expr) -> Iterator[str]:
+        """What else the object has that is no number: self.norm beside self.first; and the same of
+        what is beside it, self.second.weight beside self.first.weight."""
+        if not isinstance(node, ast.Attribute):
+            return
+        own = self.value(node)
+        for name, value in getattr(self.value(node.value), "__dict__", {}).items():
+            if hasattr(value, "__dict__") and not isinstance(value, type):
+                yield f"{ast.unparse(node.value)}.{name}"
+        if isinstance(node.value, ast.Attribute):
+            for text in self._like(node.value):
+                other = f"{text}.{node.attr}"
+                if type(self.value(ast.parse(other, mode="eval").body)) is type(own):
+                    yield other
 
     def _regrouped(self) -> Iterator[Edit]:
         """(a + c) * b for a * b + c."""
