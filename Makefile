@@ -41,7 +41,8 @@ tour: $(BASE)
 	@$(BIN)/byhand tour
 
 test: $(TEST)
-	@set -e; for name in mnist chelsea.png coffee.png efficientnet-lite0.pth; do \
+	@set -e; for name in mnist tiny-shakespeare chelsea.png coffee.png efficientnet-lite0.pth \
+	  smollm2-135m-instruct; do \
 	  $(BIN)/byhand data get "$$name"; \
 	done
 	@$(MAKE) --no-print-directory lint

@@ -10,12 +10,13 @@ import pytest
 from byhand import engines, views
 from byhand.cli import tour as module
 from byhand.data import Dataset
+from byhand.training import Run
 
 from .conftest import NO_NATIVE
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("mnist")
+@pytest.mark.usefixtures("mnist", "tiny_shakespeare")
 def test_tour(start: Any, byhand: Any, folder: Path) -> None:
     process = start("tour")
     stdout, stderr = process.communicate(timeout=900)
@@ -56,15 +57,26 @@ def test_tour(start: Any, byhand: Any, folder: Path) -> None:
     assert len(figures) >= 5
     assert all((folder / figure).is_file() for figure in figures)
 
-    commands = [line.split("  ")[0] for line in stdout.splitlines()[-3:]]
+    written = re.search(
+        r"\nIt guesses one character after the other\. After 'ROMEO:' it writes:\n\n"
+        r"((?:    .*\n|\n)+)\n7  Go on\n",
+        stdout,
+    )
+    assert written
+    assert written[1].startswith("    ROMEO:\n")
+    assert 250 < len(written[1].replace("\n    ", "\n")) < 320
+
+    commands = [line.split("  ")[0] for line in stdout.splitlines()[-4:]]
     assert [command.split()[:2] for command in commands] == [
         ["byhand", "predict"],
+        ["byhand", "sample"],
         ["byhand", "train"],
         ["byhand", "recipes"],
     ]
     assert byhand(*shlex.split(commands[0])[1:]).exit_code == 0
-    assert byhand(*shlex.split(commands[1])[1:], "--epochs", "1").exit_code == 0
-    assert byhand(*shlex.split(commands[2])[1:]).exit_code == 0
+    assert byhand(*shlex.split(commands[1])[1:], "--length", "5").exit_code == 0
+    assert byhand(*shlex.split(commands[2])[1:], "--epochs", "1").exit_code == 0
+    assert byhand(*shlex.split(commands[3])[1:]).exit_code == 0
 
 
 @pytest.mark.parametrize("missing", [False, True], ids=["native", "no native"])
@@ -75,6 +87,7 @@ def test_a_tour_below_its_goal_fails(
         reasons = {"native": NO_NATIVE}
         monkeypatch.setattr(engines, "available", reasons.get)
     monkeypatch.setattr(module, "EPOCHS", 1)
+    monkeypatch.setattr(module, "_write", lambda: Run(Path("runs/writer")))
     monkeypatch.setattr(views, "show", lambda run: [])
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # the tour would set it for later tests too
     result = byhand("tour")

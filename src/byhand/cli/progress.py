@@ -119,7 +119,8 @@ def epoch_line(row: Row, epochs: int) -> str:
     ]
     for split in ("validation", "test"):
         accuracy, loss = row[f"{split}_accuracy"], row[f"{split}_loss"]
-        said = text_loss(row, split) or _short(loss) if accuracy is None else percent(accuracy)
+        unit = " nats" if text_loss(row, split) else ""
+        said = f"{_short(loss)}{unit}" if accuracy is None else percent(accuracy)
         words.append(f"{split} {said}")
     return "  ".join([*words, duration(row["seconds"])])
 

@@ -23,6 +23,10 @@ RECIPE = "nielsen-init-100-scaled"
 EPOCHS = 6
 GOAL = 0.95
 SHOWN = 6
+WRITER = "char-lstm"
+WRITER_EPOCHS = 3
+PROMPT = "ROMEO:"
+WRITTEN = 300
 TIMED = 3000
 """Steps that both engines take to be timed: less than an epoch, and a second or so with NumPy."""
 
@@ -31,7 +35,8 @@ def tour() -> None:
     """Find a wrong derivative, and watch a hand-written network learn handwritten digits.
 
     Asks the doctor about the mistake that costs a day, checks derivatives, trains on MNIST in C++
-    with NumPy's speed beside it, shows answers and figures: about a minute.
+    with NumPy's speed beside it, shows answers and figures, and lets a network read Shakespeare and
+    write: about two minutes.
     """
     heading("1  A mistake that costs a day")
     _find_a_mistake()
@@ -43,13 +48,16 @@ def tour() -> None:
     picture = _answers(run)
     heading("5  What it learned")
     _draw(run)
-    heading("6  Go on")
+    heading("6  A network that writes")
+    writer = _write()
+    heading("7  Go on")
     _reached(run)
     byhand = _command()
-    print("\nThree commands to try next:")
+    print("\nCommands to try next:")
     print_facts(
         [
             (f"{byhand} predict {run.name} {picture}", "or any picture of yours"),
+            (f"{byhand} sample {writer.name} --temperature 0.6", "more Shakespeare, less daring"),
             (f"{byhand} train nielsen-1", "the first network of the book"),
             (f"{byhand} recipes", "all experiments"),
         ],
@@ -196,6 +204,30 @@ def _draw(run: Run) -> None:
 
     for path in views.show(run):
         print(path)
+
+
+def _write() -> Run:
+    """Let an LSTM read Shakespeare for less than a minute, and write some lines."""
+    from itertools import islice
+
+    from byhand.cli.fit import fit
+    from byhand.sampling import Sampling
+    from byhand.training import find_recipe
+    from byhand.training.sampling import continued, encoded, spelled
+    from byhand.training.session import language_model, preferred_engine
+
+    engine, _ = preferred_engine()
+    epochs = WRITER_EPOCHS if engine == "native" else 1
+    recipe = find_recipe(WRITER, [f"training.epochs={epochs}", f"training.engine={engine}"])
+    run = fit(recipe.model_copy(update={"name": "tour-writer"}))
+    program, vocabulary = language_model(run)
+    drawn = continued(program, encoded(PROMPT, vocabulary), Sampling(0.7), seed=0)
+    print(f"\nIt guesses one character after the other. After {PROMPT!r} it writes:\n")
+    print(textwrap.indent(PROMPT, "    "), end="")
+    for piece in spelled(islice(drawn, WRITTEN), vocabulary):
+        print(piece.replace("\n", "\n    "), end="", flush=True)
+    print()
+    return run
 
 
 def _reached(run: Run) -> None:

@@ -163,6 +163,11 @@ def _settled(
 
     Raises      InputError
     """
+    if not any(values.is_real(leaf) for _, leaf in values.leaves(given)):
+        raise InputError(
+            f"none of {', '.join(given)} is an array of floats, or has one: there is nothing to "
+            "differentiate"
+        )
     large = shrinking.large(given)
     small = _smaller(module, given, name, of, shrinking.LONG) if large else None
     if small is not None:
