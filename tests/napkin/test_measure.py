@@ -330,6 +330,19 @@ def test_one_of_our_runs(model: str, inputs: str, optimizer: str, dtype: str, st
     assert step.notes == ()
 
 
+def test_a_run_on_a_text_is_refused() -> None:
+    folder = Path("runs/tale")
+    folder.mkdir(parents=True)
+    recipe = RECIPE.format(model='kind = "char_rnn"', optimizer="sgd", dtype="float32")
+    (folder / "config.toml").write_text(recipe, "utf-8")
+    with pytest.raises(InputError) as error:
+        measure("tale", batch=16)
+    assert str(error.value) == (
+        "run tale reads a text: measured are networks of numbers and images, recipes of kind mlp "
+        "and cnn"
+    )
+
+
 @pytest.mark.parametrize(
     ("predicted", "measured", "difference"),
     [(105, 100, 0.05), (0, 0, 0.0), (1, 0, float("inf")), (0, 2, -1.0)],

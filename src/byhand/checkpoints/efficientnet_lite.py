@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from byhand.errors import DamagedFileError, InputError
 from byhand.layers import BatchNorm, Convolution2D, Dense, Layer, Sequential
-from byhand.models.efficientnet_lite import Residual, efficientnet_lite0, widened
+from byhand.layers.residual import Residual
+from byhand.models.efficientnet_lite import efficientnet_lite0, widened
 
 Array = NDArray[Any]
 CONVOLUTIONS = {
@@ -40,7 +41,7 @@ def read_efficientnet_lite0(path: Path) -> Sequential:
     try:
         for layer in model.layers:
             if isinstance(layer, Residual):
-                for inner in layer.f.layers:
+                for inner in layer.layers:
                     _fill(inner, f"{layer.name}_{inner.name}", values)
             else:
                 _fill(layer, str(layer.name), values)

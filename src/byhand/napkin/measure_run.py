@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.errors import InputError
 from byhand.layers import Flatten, Sequential
 from byhand.napkin.measure import Measurement, Term
 from byhand.training import parts
-from byhand.training.model_tables import CNNTable
+from byhand.training.model_tables import CharRNNTable, CNNTable
 from byhand.training.run import Run
 
 Array = NDArray[Any]
@@ -37,9 +38,14 @@ each maximum was, in 8 bytes."""
 def measure_run(folder: Path, batch: int) -> Measurement:
     """Run one step of the model of the run in this folder, on random inputs, with NumPy.
 
-    Raises      InputError where its config.toml is no recipe
+    Raises      InputError where its config.toml is no recipe, or one that reads a text
     """
     recipe = Run(folder).recipe
+    if isinstance(recipe.model, CharRNNTable):
+        raise InputError(
+            f"run {folder.name} reads a text: measured are networks of numbers and images, "
+            "recipes of kind mlp and cnn"
+        )
     dtype = np.dtype(recipe.training.dtype)
     model = recipe.model.build(recipe.training.seed, recipe.training.dtype)
     optimizer = parts.build(recipe.optimizer, parts.OPTIMIZERS)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from byhand.checkpoints.gguf import GGUFHeader, GGUFTensor, read_gguf_header
+from byhand.checkpoints.shards import shards
 from byhand.errors import InputError
 from byhand.napkin.sources.facts import MOST_LAYERS, Facts
 from byhand.napkin.sources.refused import refuse, refuse_state_space
-from byhand.napkin.sources.shards import shards
 from byhand.napkin.tensors import Attention, Model, Tensor
 
 ROLES = {

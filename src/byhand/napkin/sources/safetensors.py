@@ -7,11 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from byhand.checkpoints.safetensors_header import SafetensorsTensor, read_safetensors_header
+from byhand.checkpoints.shards import shards
 from byhand.errors import InputError
 from byhand.napkin.sources import names
 from byhand.napkin.sources.config import read_config
 from byhand.napkin.sources.refused import refuse
-from byhand.napkin.sources.shards import shards
 from byhand.napkin.tensors import Model, Tensor
 
 ATTENDS = ("q", "k", "v", "qkv", "q_down", "q_up", "kv_down", "kv_up")
