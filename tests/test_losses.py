@@ -39,6 +39,10 @@ def normal(*shape: int) -> Callable[[Generator], Pair]:
     return lambda rng: (rng.standard_normal(shape), rng.standard_normal(shape))
 
 
+def named(function: Any) -> str:
+    return str(function.__name__)
+
+
 def labels(rng: Generator) -> Pair:
     return 2 * rng.standard_normal((7, 4)), rng.integers(0, 4, 7)
 
@@ -248,6 +252,58 @@ def test_labels_and_one_hot_rows_are_the_same_target() -> None:
     np.testing.assert_array_equal(
         SoftmaxCrossEntropy().backward(label_cache), SoftmaxCrossEntropy().backward(row_cache)
     )
+
+
+# Label smoothing
+
+
+@pytest.mark.parametrize(
+    "pair", [labels, distributions, labels_of_steps, distributions_of_steps], ids=named
+)
+def test_smoothed_targets_are_pytorchs(pair: Callable[[Generator], Pair]) -> None:
+    loss = SoftmaxCrossEntropy(smoothing=0.1)
+    z, t = pair(np.random.default_rng(0))
+
+    def theirs(y: Any) -> Any:
+        rows = torch.tensor(t.reshape(-1, *t.shape[2:]) if z.ndim == 3 else t)
+        return F.cross_entropy(
+            y.reshape(-1, z.shape[-1]), rows, ignore_index=-1, label_smoothing=0.1
+        )
+
+    value, cache = loss.forward(z, t)
+    dz = loss.backward(cache)
+    expected, (expected_dz,) = autograd(theirs, 1.0, z)
+    assert_same(value, float(expected))
+    assert_same(dz, expected_dz)
+    numerical = numerical_gradient(lambda: loss.forward(z, t)[0], z)
+    assert relative_error(dz, numerical) < 1e-7
+    single, cache = loss.forward(
+        z.astype(np.float32), t.astype(np.float32) if t.dtype == np.float64 else t
+    )
+    assert single == pytest.approx(value, rel=1e-5)
+    assert loss.backward(cache).dtype == np.float32
+
+
+def test_smoothed_labels_are_smoothed_rows() -> None:
+    """And the smallest loss is where the right score is ln((1 − ε) K/ε + 1) above the others."""
+    loss, right = SoftmaxCrossEntropy(smoothing=0.2), math.log(0.8 * 4 / 0.2 + 1)
+    z = np.array([[0, right, 0, 0]])
+    value, cache = loss.forward(z, np.array([1]))
+    np.testing.assert_allclose(loss.backward(cache), np.zeros((1, 4)), atol=1e-15)
+    rows = np.array([[0.05, 0.85, 0.05, 0.05]])
+    assert SoftmaxCrossEntropy().forward(z, rows)[0] == pytest.approx(value, rel=1e-14)
+    assert loss.forward(z, np.array([[0.0, 1, 0, 0]]))[0] == pytest.approx(value, rel=1e-14)
+    assert loss.settings == {"smoothing": 0.2}
+
+
+def test_a_smoothing_that_is_no_share() -> None:
+    for smoothing in (-0.1, 1.0, math.nan):
+        with pytest.raises(InputError) as error:
+            SoftmaxCrossEntropy(smoothing=smoothing)
+        assert str(error.value) == (
+            "SoftmaxCrossEntropy: smoothing is a share of each target, 0 <= smoothing < 1, "
+            f"found {smoothing}"
+        )
 
 
 # Targets that do not fit

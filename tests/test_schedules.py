@@ -10,7 +10,16 @@ import torch
 
 from byhand import schedules
 from byhand.errors import InputError
-from byhand.schedules import Constant, Cosine, HalveOnPlateau, Plan, Schedule, Step, WarmUp
+from byhand.schedules import (
+    Constant,
+    Cosine,
+    HalveOnPlateau,
+    InverseSquareRoot,
+    Plan,
+    Schedule,
+    Step,
+    WarmUp,
+)
 
 PLAN = Plan(steps_per_epoch=10, total_steps=100)
 EXAMPLES: list[Schedule] = [
@@ -18,6 +27,7 @@ EXAMPLES: list[Schedule] = [
     Step(every=3, gamma=0.5),
     Cosine(final=0.1),
     WarmUp(15, Cosine()),
+    InverseSquareRoot(15),
     HalveOnPlateau(patience=2),
 ]
 every_schedule = pytest.mark.parametrize("schedule", EXAMPLES, ids=lambda s: type(s).__name__)
@@ -63,6 +73,18 @@ def test_warm_up_rises_and_hands_over() -> None:
     assert warm.factor(9, PLAN) == pytest.approx(0.5 * Cosine().factor(9, PLAN), rel=1e-15)
     assert warm.factor(50, PLAN) == pytest.approx(0.5, rel=1e-15)
     assert warm.factor(100, PLAN) == pytest.approx(0, abs=1e-15)
+
+
+def test_the_rate_of_the_transformers_paper() -> None:
+    """As its eq. 3 has it, with the highest rate as that of the optimizer."""
+    d, w = 512, 4000
+    highest = (d * w) ** -0.5
+    assert highest == pytest.approx(0.0007, abs=1e-5)
+    for step in (0, 1, 1999, 3999, 4000, 99_999):
+        s = step + 1
+        published = d**-0.5 * min(s**-0.5, s * w**-1.5)
+        assert highest * InverseSquareRoot(w).factor(step, PLAN) == pytest.approx(published)
+    assert InverseSquareRoot(w).factor(w - 1, PLAN) == 1
 
 
 @pytest.mark.parametrize(
@@ -149,6 +171,7 @@ def test_factors_are_pytorchs(ours: Schedule, make: Callable[[Any], Any], epochs
     [
         (lambda: Step(0), "every is a number of epochs, at least 1, found 0"),
         (lambda: WarmUp(0), "steps is at least 1, found 0"),
+        (lambda: InverseSquareRoot(0), "warm_up is a number of steps, at least 1, found 0"),
         (
             lambda: HalveOnPlateau(patience=0),
             "patience is a number of epochs, at least 1, found 0",

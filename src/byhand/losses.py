@@ -31,6 +31,8 @@ class Loss:
     equation: ClassVar[str]
     output: ClassVar[str]
     """The symbol of the model's output in the equation: z for scores, a or p for activations."""
+    setting_names: ClassVar[tuple[str, ...]] = ()
+    """The numbers that the loss was made with."""
 
     def forward(self, y: Array, t: Array) -> tuple[float, Any]:
         raise NotImplementedError
@@ -51,6 +53,10 @@ class Loss:
     def probabilities(self, y: Array) -> Array:
         """The model's output read as probabilities (or as values, for the quadratic cost)."""
         return y
+
+    @property
+    def settings(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in self.setting_names}
 
     def __str__(self) -> str:
         return type(self).__name__
@@ -175,19 +181,36 @@ class SoftmaxCrossEntropy(Loss):
                 no part of the mean, and n is the number of the others.
     Value       ln p[k] = z[k] − max z − ln Σⱼ e^(z[j] − max z): no exponent is above 0 and no
                 logarithm is of 0, so the loss is right for logits of ±10⁴.
+    smoothing   ε, a share of every target that is taken from it and given to all K classes alike,
+                in place of t
+
+                    t′[k] = (1 − ε) t[k] + ε/K
+
+                so that the smallest loss is at finite scores: p = t′ is reached with the right one
+                ln((1 − ε) K/ε + 1) above the others, where p = t would ask for ∞. 0 unless given.
     Derivative  ∂L/∂p[k] = −t[k]/p[k], and through softmax's Jacobian
 
                     dz[j] = Σₖ −t[k]/p[k] · p[k] (δ[k, j] − p[j])  =  p[j] Σₖ t[k] − t[j]
 
-        dz = (p − t) / n      where each target sums to 1, as a distribution does
+        dz = (p − t) / n      where each target sums to 1, as a distribution does; t is t′ here
 
                 The 1/p, which overflows, and the p, which underflows, cancel before they are ever
                 computed: that is what fusing is for. Compare `CrossEntropy`.
-    Source      Bridle (1990); Nielsen, ch. 3 eq. 78–84.
+    Source      Bridle (1990); Nielsen, ch. 3 eq. 78–84; Szegedy et al., Rethinking the Inception
+                architecture (2016), section 7, for the smoothing.
     """
 
     equation = "L = −1/n Σ t ln softmax(z)"
     output = "z"
+    setting_names = ("smoothing",)
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        if not 0 <= smoothing < 1:
+            raise InputError(
+                f"{self}: smoothing is a share of each target, 0 <= smoothing < 1, "
+                f"found {smoothing}"
+            )
+        self.smoothing = smoothing
 
     def forward(self, z: Array, t: Array) -> tuple[float, tuple[Array, Array]]:
         self._check_all(z, t)
@@ -199,7 +222,11 @@ class SoftmaxCrossEntropy(Loss):
             # Where nothing is asked the last class is looked up, and left out.
             terms = np.take_along_axis(log_p, t[..., None], axis=-1)[..., 0][_asked(t)]
             n = len(terms)
+            if self.smoothing:
+                every = log_p[_asked(t)].mean(axis=-1)
+                terms = (1 - self.smoothing) * terms + self.smoothing * every
         else:
+            t = self._smoothed(t)
             terms = log_p * t
             n = count(z)
         return -float(terms.sum()) / n, (e / total, t)
@@ -208,11 +235,18 @@ class SoftmaxCrossEntropy(Loss):
         p, t = cache
         dz: Array
         if are_labels(t):
-            one = _rows_of_one(t, p.shape[-1], p.dtype)
-            dz = np.where(_asked(t)[..., None], p - one, 0) / count(p, t)
+            smooth = self._smoothed(_rows_of_one(t, p.shape[-1], p.dtype))
+            dz = np.where(_asked(t)[..., None], p - smooth, 0) / count(p, t)
         else:
             dz = (p * t.sum(axis=-1, keepdims=True) - t) / count(p)
         return dz
+
+    def _smoothed(self, t: Array) -> Array:
+        """t′, with all classes on the last axis."""
+        if not self.smoothing:
+            return t
+        smoothed: Array = (1 - self.smoothing) * t + self.smoothing / t.shape[-1]
+        return smoothed
 
     def encode(self, labels: Array, classes: int, dtype: DTypeLike) -> Array:
         return labels if are_labels(labels) else labels.astype(dtype, copy=False)

@@ -25,7 +25,7 @@ Truncated backpropagation through time is to hand `final_state` on from piece to
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -33,6 +33,7 @@ from numpy.typing import DTypeLike
 from byhand.errors import InputError, ShapeError
 from byhand.initializers import Initializer, NormalFanIn, Orthogonal, Zeros
 from byhand.layers.base import Array, Gradients, Layer, Shape
+from byhand.layers.masks import real_or_all
 from byhand.randomness import stream
 
 Kept = tuple[Array, ...]
@@ -221,7 +222,7 @@ class RecurrentLayer(Recurrence):
         batch, time, _ = x.shape
         state = self.zero_state(batch) if state is None else state
         self.check_state(x, state=state)
-        real = None if mask is None else self._real_steps(mask, x)
+        real = None if mask is None else real_or_all(self, mask, x)
         if real is not None:
             x = np.where(real[..., None], x, 0)  # 0 · NaN would be NaN, in dWx
         u = self.from_input(_by_time(x)).reshape(time, batch, len(self.b))
@@ -287,23 +288,6 @@ class RecurrentLayer(Recurrence):
             raise ShapeError(
                 f"{self}: x has time = 0, expected at least one step ({self.equation})"
             )
-
-    def _real_steps(self, mask: Any, x: Array) -> Array:
-        """The mask as true and false."""
-        mask = np.asarray(mask)
-        if mask.shape != x.shape[:2]:
-            raise ShapeError(
-                f"{self}: mask has shape {mask.shape}, x has [batch, time] = {x.shape[:2]} "
-                f"({self.equation})"
-            )
-        wrong = mask[(mask != 0) & (mask != 1)]
-        if wrong.size:
-            raise InputError(
-                f"{self}: mask is 1 where a step is real and 0 where it is padding, found "
-                f"{wrong[0]} ({self.equation})"
-            )
-        real: Array = mask.astype(bool)
-        return real
 
 
 def _by_time(x: Array) -> Array:

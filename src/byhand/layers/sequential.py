@@ -13,8 +13,13 @@ from byhand.layers.base import Array, Gradients, Layer, Shape
 from byhand.layers.bidirectional import Bidirectional
 from byhand.layers.dropout import Dropout
 from byhand.layers.embedding import PADDING, is_token
+from byhand.layers.positions import Positions
 from byhand.layers.recurrent import Cell, RecurrentLayer
+from byhand.layers.self_attention import SelfAttention
 from byhand.randomness import stream
+
+OverSteps = RecurrentLayer | SelfAttention | Positions
+"""Layers that are told which steps are real, and that start from a state and leave one."""
 
 
 class Sequential(Layer):
@@ -28,8 +33,12 @@ class Sequential(Layer):
     and gradients are named "layer.symbol", such as "dense1.W". A Sequential among the layers is
     replaced by its layers.
 
-    Where x is ids[batch, time] and some are padding, every recurrent layer is told which steps are
-    real. Its state is zeros at the first step unless `states` has another, by the layer's name.
+    Where x is ids[batch, time] and some are padding, every layer over steps, a recurrent one or an
+    attention, is told which of them are real. Its state is that of one who has seen nothing unless
+    `states` has another, by the layer's name.
+
+    A Residual stays what it is, a Sequential among the layers. What is inside of it is named
+    "block.layer": its parameters "block.layer.symbol", its states, the masks of its dropout.
 
     Source       Rumelhart, Hinton, Williams, Learning representations by back-propagating errors
                  (1986).
@@ -43,7 +52,7 @@ class Sequential(Layer):
         self.layers: list[Layer] = []
         self._named_here: list[Layer] = []
         for layer in layers:
-            if isinstance(layer, Sequential):
+            if type(layer) is Sequential:
                 # Names by place are made anew: the places have changed.
                 for inner in layer._named_here:
                     inner.name = None
@@ -51,15 +60,15 @@ class Sequential(Layer):
             else:
                 self.layers.append(layer)
         if not self.layers:
-            raise InputError("Sequential needs at least one layer, found none")
+            raise InputError(f"{self} needs at least one layer, found none")
         if cells := [layer for layer in self.layers if isinstance(layer, Cell)]:
             kind = type(cells[0]).__name__
             raise InputError(
-                f"Sequential: {kind} is a single step, whose state goes in and out; "
+                f"{self}: {kind} is a single step, whose state goes in and out; "
                 f"the layer that reads a whole sequence is {kind.removesuffix('Cell')}"
             )
         if len(set(map(id, self.layers))) < len(self.layers):
-            raise InputError("Sequential holds one layer object twice; make one for each place")
+            raise InputError(f"{self} holds one layer object twice; make one for each place")
         self._name_layers()
 
     def _name_layers(self) -> None:
@@ -73,26 +82,32 @@ class Sequential(Layer):
         names = [str(layer.name) for layer in self.layers]
         for name in names:
             if names.count(name) > 1:
-                raise InputError(f'Sequential: two layers are named "{name}"; names must differ')
+                raise InputError(f'{self}: two layers are named "{name}"; names must differ')
             if "." in name:
-                raise InputError(f'Sequential: a layer is named "{name}"; a name has no dot')
+                raise InputError(f'{self}: a layer is named "{name}"; a name has no dot')
 
     def forward(
         self,
         x: Array,
         masks: Mapping[str, Array] | None = None,
         states: Mapping[str, Array] | None = None,
+        real: Array | None = None,
     ) -> tuple[Array, list[Any]]:
         """The output and what each layer kept. Masks by layer name, be they none, make it a
-        training pass."""
-        real = real_steps(x)
+        training pass.
+
+        real    which steps are no padding, where x is no longer the ids that say so
+        """
+        real = real_steps(x) if real is None else real
         caches: list[Any] = []
         cache: Any
         for layer in self.layers:
             name = str(layer.name)
-            if isinstance(layer, Dropout) and masks is not None:
+            if isinstance(layer, Sequential):
+                x, cache = layer.forward(x, within(name, masks), within(name, states), real)
+            elif isinstance(layer, Dropout) and masks is not None:
                 x, cache = layer.forward(x, masks.get(name))
-            elif isinstance(layer, RecurrentLayer):
+            elif isinstance(layer, OverSteps):
                 x, cache = layer.forward(x, (states or {}).get(name), real)
             elif isinstance(layer, Bidirectional):
                 x, cache = layer.forward(x, mask=real)
@@ -113,11 +128,14 @@ class Sequential(Layer):
 
     def final_states(self, caches: list[Any]) -> dict[str, Array]:
         """The states after the last step, by layer, to start the next piece of a sequence from."""
-        return {
-            str(layer.name): layer.final_state(cache)
-            for layer, cache in zip(self.layers, caches, strict=True)
-            if isinstance(layer, RecurrentLayer)
-        }
+        states = {}
+        for layer, cache in zip(self.layers, caches, strict=True):
+            if isinstance(layer, OverSteps):
+                states[str(layer.name)] = layer.final_state(cache)
+            elif isinstance(layer, Sequential):
+                inner = layer.final_states(cache)
+                states |= {f"{layer.name}.{name}": state for name, state in inner.items()}
+        return states
 
     def updated_statistics(self, caches: list[Any]) -> dict[str, Array]:
         """The statistics of all layers, by their full names, after a training pass."""
@@ -132,8 +150,10 @@ class Sequential(Layer):
         real = real_steps(x)
         outputs = {}
         for layer in self.layers:
-            if isinstance(layer, RecurrentLayer | Bidirectional):
+            if isinstance(layer, OverSteps | Bidirectional):
                 x, _ = layer.forward(x, mask=real)
+            elif isinstance(layer, Sequential):
+                x, _ = layer.forward(x, real=real)
             else:
                 x, _ = layer.forward(x)
             outputs[str(layer.name)] = x
@@ -149,15 +169,28 @@ class Sequential(Layer):
         return self
 
     def draw_masks(
-        self, batch: int, input_shape: Shape, seed: int, step: int, dtype: DTypeLike
+        self,
+        batch: int,
+        input_shape: Shape,
+        seed: int,
+        step: int,
+        dtype: DTypeLike,
+        first: int = 0,
     ) -> dict[str, Array]:
-        """The masks of one training step, the same for every engine that asks for this step."""
+        """The masks of one training step, the same for every engine that asks for this step.
+
+        first   what the places of the layers are counted from: 0, and within the k-th layer of a
+                model (k + 1) · 2¹⁶, so that each dropout has a stream of its own
+        """
         masks = {}
         shape = input_shape
-        for k, layer in enumerate(self.layers):
+        for k, layer in enumerate(self.layers, first):
             if isinstance(layer, Dropout):
                 rng = stream(seed, "dropout", step, k)
                 masks[str(layer.name)] = layer.draw_mask((batch, *shape), rng, dtype)
+            elif isinstance(layer, Sequential):
+                inner = layer.draw_masks(batch, shape, seed, step, dtype, (k + 1) << 16)
+                masks |= {f"{layer.name}.{name}": mask for name, mask in inner.items()}
             shape = layer.output_shape(shape)
         return masks
 
@@ -206,6 +239,14 @@ class Sequential(Layer):
         for layer in self.layers:
             for symbol in layer.parameter_names:
                 setattr(layer, symbol, values[f"{layer.name}.{symbol}"])
+
+
+def within(name: str, values: Mapping[str, Array] | None) -> dict[str, Array] | None:
+    """Of values by their full names those inside of one layer, by their names there."""
+    if values is None:
+        return None
+    start = f"{name}."
+    return {n.removeprefix(start): v for n, v in values.items() if n.startswith(start)}
 
 
 def real_steps(x: Array) -> Array | None:
