@@ -23,12 +23,16 @@ _SAME_MACHINE = ("processor", "cores", "os")
 @dataclass(frozen=True)
 class Target:
     """What the native engine has to reach: times faster than PyTorch eager with the same threads,
-    and the share of the SGEMM rate."""
+    and the share of the SGEMM rate.
+
+    numpy_matches   an engine than which engine numpy has to be no slower
+    """
 
     must: float
     stretch: float | None = None
     share: float | None = None
     never_slower_than_compiled: bool = False
+    numpy_matches: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,12 @@ def _judged(contest: Contest, ours: Contender) -> list[str]:
     ratio = speedup(ours, contest.find(COMPILED, ours.threads))
     if target.never_slower_than_compiled and ratio is not None:
         parts.append(f"never slower than torch.compile {_met(ratio, 1)} ({ratio:.3g} x)")
+    numpy = contest.find("numpy", ours.threads)
+    if target.numpy_matches and numpy:
+        ratio = speedup(numpy, contest.find(target.numpy_matches, ours.threads))
+        if ratio is not None:
+            found = f"{_met(ratio, 1)} ({ratio:.3g} x)"
+            parts.append(f"numpy no slower than {target.numpy_matches} {found}")
     return parts
 
 

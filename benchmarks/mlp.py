@@ -79,6 +79,15 @@ class Workload:
         products = [2 * self.batch * n_in * n_out for n_in, n_out in pairwise(self.sizes)]
         return 3 * sum(products) - products[0] if self.trains else sum(products)
 
+    @property
+    def engines(self) -> Sequence[str]:
+        """Who takes part."""
+        return ENGINES
+
+    @property
+    def unit(self) -> str:
+        return "step" if self.trains else "digit"
+
     def model(self, dtype: DTypeLike) -> Sequential:
         """Nielsen's sigmoid network, or ReLU with scores for a softmax; always the same numbers."""
         if self.classifies:
@@ -276,7 +285,7 @@ def contest(script: str, place: int, workload: Workload, rates: Sequence[Rate]) 
     contenders: list[Contender] = []
     yardsticks = {rate.threads: rate.yardstick() for rate in rates}
     try:
-        for engine in ENGINES:
+        for engine in workload.engines:
             for count, yardstick in yardsticks.items():
                 argument = {"workload": place, "engine": engine, "threads": count}
                 worker = Worker(script, argument, count)
@@ -285,8 +294,8 @@ def contest(script: str, place: int, workload: Workload, rates: Sequence[Rate]) 
     finally:
         for worker in (*yardsticks.values(), *(contender.worker for contender in contenders)):
             worker.close()
-    unit, proof = ("step", "final loss") if workload.trains else ("digit", "mean output")
-    return Contest(workload.name, unit, proof, workload.flops, workload.target, contenders)
+    proof = "final loss" if workload.trains else "mean output"
+    return Contest(workload.name, workload.unit, proof, workload.flops, workload.target, contenders)
 
 
 def main(script: str, workloads: Sequence[Workload]) -> None:

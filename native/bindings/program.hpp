@@ -11,6 +11,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <list>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -80,30 +81,58 @@ class BoundProgram {
 
   BoundProgram(const std::vector<Described>& layers, const Shape& example, const std::string& loss,
                const Described& optimizer, const std::pair<std::string, double>& regularizer,
-               const std::pair<std::string, double>& clipping, std::uint64_t seed, int threads)
+               const std::pair<std::string, double>& clipping, std::uint64_t seed, int threads,
+               bool carry_state)
       : program_(model(layers, example),
                  Recipe<T>{make(losses<T>(), loss), make(optimizers<T>(), optimizer.first, optimizer.second),
                            {regularizer_kind(regularizer.first), regularizer.second},
                            {clipping_kind(clipping.first), clipping.second},
                            seed,
-                           threads}) {}
+                           threads,
+                           carry_state}) {}
+
+  void reshape(const Shape& example) { program_.reshape(example); }
 
   /// A parameter (state -1) or one of the optimizer's running quantities, as rows.
   Output<T> get(std::size_t index, int state) {
-    return copied(array(index, state));
+    const Parameter<T>& parameter = *program_.parameters().at(index);
+    return copied(parameter, array(parameter, state));
   }
 
   Output<T> gradient(std::size_t index) {
-    return copied(program_.parameters().at(index)->gradient);
+    const Parameter<T>& parameter = *program_.parameters().at(index);
+    return copied(parameter, parameter.gradient);
   }
 
   void set(std::size_t index, int state, Input<T> values) {
-    const Buffer<T>& into = array(index, state);
-    if (values.size() != static_cast<std::size_t>(into.rows() * into.columns())) {
+    const Parameter<T>& parameter = *program_.parameters().at(index);
+    const Buffer<T>& into = array(parameter, state);
+    if (values.size() != static_cast<std::size_t>(parameter.rows() * parameter.columns())) {
       throw std::invalid_argument("a parameter has another number of elements");
     }
-    for (Index r = 0; r < into.rows(); ++r) {
-      std::copy_n(values.data() + r * into.columns(), into.columns(), into.data() + r * into.stride());
+    // What fills up rows and blocks is 0 again, whatever a run that diverged has left there.
+    std::fill_n(into.data(), into.rows() * into.stride(), T(0));
+    parameter.each_run([&](Index at, Index to, Index count) {
+      std::copy_n(values.data() + at, count, into.data() + to);
+    });
+  }
+
+  /// The recurrent layers' states, of so many examples; none and of no example at the beginning.
+  std::pair<Index, std::vector<Output<T>>> recurrent_state() {
+    const RecurrentStates<T>& states = program_.recurrent_state();
+    std::vector<Output<T>> all;
+    for (std::size_t k = 0; states.batch > 0 && k < states.values.size(); ++k) {
+      all.push_back(new_array<T>({states.values[k].size()}));
+      std::copy(states.values[k].begin(), states.values[k].end(), all[k].data());
+    }
+    return {states.batch, all};
+  }
+
+  void set_recurrent_state(const std::vector<Input<T>>& values, Index batch) {
+    RecurrentStates<T>& states = program_.recurrent_state();
+    states.batch = batch;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      states.values.at(k).assign(values[k].data(), values[k].data() + values[k].size());
     }
   }
 
@@ -131,12 +160,12 @@ class BoundProgram {
                               step.value_or(0));
   }
 
-  std::pair<double, std::int64_t> evaluate(Input<T> inputs, const Targets& targets) {
+  std::pair<double, std::int64_t> evaluate(Input<T> inputs, const Targets& targets, Index streams) {
     Evaluation result{};
     bool interrupted = false;
     {
       nb::gil_scoped_release released;
-      result = program_.evaluate(examples(inputs, targets), count(inputs),
+      result = program_.evaluate(examples(inputs, targets), count(inputs), streams,
                                  [&] { return !(interrupted = !no_signal()); });
     }
     if (interrupted) throw nb::python_error();
@@ -146,21 +175,38 @@ class BoundProgram {
   void predict(nb::handle inputs, nb::handle out) {
     const Contiguous x(inputs, PyBUF_C_CONTIGUOUS), y(out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
     nb::gil_scoped_release released;
-    program_.predict(x.data<const T>(), x.size<T>() / program_.model().inputs(), y.data<T>());
+    program_.predict(x.data<const T>(), x.size<T>() / byhand::count(program_.model().input()),
+                     y.data<T>());
+  }
+
+  /// States are arrays for each recurrent layer, None for zeros.
+  void predict_from(nb::handle inputs, nb::list from, nb::handle out, nb::list to) {
+    const Contiguous x(inputs, PyBUF_C_CONTIGUOUS), y(out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
+    std::list<Contiguous> states;
+    std::vector<const T*> given;
+    std::vector<T*> found;
+    for (nb::handle each : from) {
+      given.push_back(each.is_none() ? nullptr : states.emplace_back(each, PyBUF_C_CONTIGUOUS).data<const T>());
+    }
+    for (nb::handle each : to) {
+      found.push_back(states.emplace_back(each, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE).data<T>());
+    }
+    nb::gil_scoped_release released;
+    program_.predict_from(x.data<const T>(), x.size<T>() / byhand::count(program_.model().input()), given,
+                          y.data<T>(), found);
   }
 
   std::vector<Output<T>> activations(Input<T> inputs) {
     const auto rows = inputs.shape(0);
     std::vector<Output<T>> all;
+    std::vector<T*> data;
     for (std::size_t k = 0; k < program_.model().size(); ++k) {
-      all.push_back(new_array<T>({rows, static_cast<std::size_t>(program_.model().outputs(k))}));
+      const Index each = byhand::count(program_.model().output(k));
+      all.push_back(new_array<T>({rows, static_cast<std::size_t>(each)}));
+      data.push_back(all.back().data());
     }
     nb::gil_scoped_release released;
-    program_.activations(inputs.data(), count(inputs), [&](std::size_t k, Index first, ConstView<T> y) {
-      for (Index n = 0; n < y.rows(); ++n) {
-        std::copy_n(y.data() + n * y.outerStride(), y.cols(), all[k].data() + (first + n) * y.cols());
-      }
-    });
+    program_.activations(inputs.data(), count(inputs), data);
     return all;
   }
 
@@ -194,16 +240,17 @@ class BoundProgram {
             targets.second ? targets.second->data() : nullptr};
   }
 
-  const Buffer<T>& array(std::size_t index, int state) {
-    const Parameter<T>* parameter = program_.parameters().at(index);
-    return state < 0 ? parameter->value : parameter->state.at(static_cast<std::size_t>(state));
+  static const Buffer<T>& array(const Parameter<T>& parameter, int state) {
+    return state < 0 ? parameter.value : parameter.state.at(static_cast<std::size_t>(state));
   }
 
-  static Output<T> copied(const Buffer<T>& from) {
-    Output<T> out = new_array<T>({static_cast<std::size_t>(from.rows()), static_cast<std::size_t>(from.columns())});
-    for (Index r = 0; r < from.rows(); ++r) {
-      std::copy_n(from.data() + r * from.stride(), from.columns(), out.data() + r * from.columns());
-    }
+  /// An array of a parameter as rows without gaps.
+  static Output<T> copied(const Parameter<T>& parameter, const Buffer<T>& from) {
+    Output<T> out = new_array<T>({static_cast<std::size_t>(parameter.rows()),
+                                  static_cast<std::size_t>(parameter.columns())});
+    parameter.each_run([&](Index at, Index to, Index count) {
+      std::copy_n(from.data() + to, count, out.data() + at);
+    });
     return out;
   }
 
@@ -216,9 +263,11 @@ void bind(nb::module_& module, const char* name) {
   nb::class_<Bound>(module, name)
       .def(nb::init<const std::vector<Described>&, const Shape&, const std::string&,
                     const Described&, const std::pair<std::string, double>&,
-                    const std::pair<std::string, double>&, std::uint64_t, int>(),
+                    const std::pair<std::string, double>&, std::uint64_t, int, bool>(),
            nb::arg("layers"), nb::arg("example"), nb::arg("loss"), nb::arg("optimizer"),
-           nb::arg("regularizer"), nb::arg("clipping"), nb::arg("seed"), nb::arg("threads"))
+           nb::arg("regularizer"), nb::arg("clipping"), nb::arg("seed"), nb::arg("threads"),
+           nb::arg("carry_state"))
+      .def("reshape", &Bound::reshape)
       .def("get", &Bound::get)
       .def("set", &Bound::set)
       .def("gradient", &Bound::gradient)
@@ -227,6 +276,9 @@ void bind(nb::module_& module, const char* name) {
            nb::arg("step").none())
       .def("evaluate", &Bound::evaluate)
       .def("predict", &Bound::predict)
+      .def("predict_from", &Bound::predict_from)
+      .def("recurrent_state", &Bound::recurrent_state)
+      .def("set_recurrent_state", &Bound::set_recurrent_state)
       .def("activations", &Bound::activations);
 }
 

@@ -34,12 +34,44 @@ class AsImage final : public Layer<double> {
   }
 };
 
+/// Twelve numbers as three steps of four, which a layer over sequences needs behind a Dense.
+class AsSequence final : public Layer<double> {
+ public:
+  Shape output_shape(const Shape&) const override { return {3, 4}; }
+
+  void forward(ConstView<double> x, View<double> y, Pass<double>&) override {
+    for (Index t = 0; t < 3; ++t) y.middleRows(t * x.rows(), x.rows()) = x.middleCols(4 * t, 4);
+  }
+  void backward(ConstView<double>, ConstView<double>, ConstView<double> dy, View<double> dx,
+                Pass<double>&) override {
+    if (dx.size() == 0) return;
+    for (Index t = 0; t < 3; ++t) dx.middleCols(4 * t, 4) = dy.middleRows(t * dx.rows(), dx.rows());
+  }
+};
+
+constexpr Index kVocabulary = 4;
+
 bool takes_images(const std::string& kind) { return kind.ends_with("2D"); }
 
+bool takes_sequences(const std::string& kind) {
+  return kind == "RNN" || kind == "GRU" || kind == "LSTM" || kind == "Bidirectional" ||
+         kind == "LastStep";
+}
+
+/// The first layer of a model only: what comes before it would have no gradient.
+bool takes_ids(const std::string& kind) { return kind == "Embedding" || kind == "OneHot"; }
+
 Settings settings(const Shape& x, std::size_t place) {
-  const auto in = static_cast<double>(x[0]);
+  const auto in = static_cast<double>(x.size() == 2 ? x[1] : x[0]);
   Settings all{{"in", in},      {"out", x.size() == 3 ? 4 : 12}, {"groups", 2}, {"rate", 0.4},
-               {"momentum", 0.1}, {"epsilon", 1e-5}, {"place", static_cast<double>(place)}};
+               {"momentum", 0.1}, {"epsilon", 1e-5}, {"place", static_cast<double>(place)},
+               {"hidden", 3}, {"vocabulary", kVocabulary}};
+  // Both variants of GRU, by the place.
+  all["reset_after"] = static_cast<double>(place % 2);
+  for (const auto& [name, value] : Settings(all)) {
+    all["forward_" + name] = all["reverse_" + name] = value;
+  }
+  all["forward_LSTM"] = all["reverse_GRU"] = 1;
   all["features"] = static_cast<double>(x.back());
   for (const std::string way : {"_height", "_width"}) {
     all["kernel" + way] = 2;
@@ -51,20 +83,29 @@ Settings settings(const Shape& x, std::size_t place) {
   return all;
 }
 
-/// Layers of these kinds, each made for the output of the one before, for twelve inputs.
+/// Layers of these kinds, each made for the output of the one before, for twelve inputs or three ids.
 Layers stack(const std::vector<std::string>& kinds) {
   Layers all;
-  Shape shape{12};
+  Shape shape{takes_ids(kinds.front()) ? 3 : 12};
   const auto add = [&](std::unique_ptr<Layer<double>> layer) {
     all.push_back(std::move(layer));
     shape = all.back()->output_shape(shape);
   };
+  const auto add_row_of_12 = [&] {
+    if (shape.size() > 1) add(make(layers<double>(), "Flatten"));
+    if (shape != Shape{12}) add(make(layers<double>(), "Dense", settings(shape, 0)));
+  };
   for (const auto& kind : kinds) {
     if (takes_images(kind) && shape.size() != 3) {
-      if (shape != Shape{12}) add(make(layers<double>(), "Dense", settings(shape, 0)));
+      add_row_of_12();
       add(std::make_unique<AsImage>());
     }
+    if (takes_sequences(kind) && shape.size() != 2) {
+      add_row_of_12();
+      add(std::make_unique<AsSequence>());
+    }
     if (kind == "Dense" && shape.size() == 3) add(make(layers<double>(), "Flatten"));
+    if (kind == "BatchNorm" && shape.size() == 2) add(make(layers<double>(), "Flatten"));
     Settings chosen = settings(shape, all.size());
     if (kind == "BatchNorm") chosen["features"] = static_cast<double>(shape[0]);
     add(make(layers<double>(), kind, chosen));
@@ -102,18 +143,27 @@ Buffer<double> numerical_gradient(Function&& f, View<double> w) {
 class Network : private Receiver<double> {
  public:
   Network(const std::vector<std::string>& kinds, Index batch, bool training)
-      : model_(stack(kinds), Shape{12}),
+      : model_(stack(kinds), Shape{takes_ids(kinds.front()) ? 3 : 12}),
         products_(1, model_.widest()),
         pass_{products_, 5, 9, training, this},
-        x_(batch, model_.inputs()),
-        t_(batch, model_.outputs()) {
+        batch_(batch),
+        x_(batch, count(model_.input())),
+        t_(batch * places(model_.output()), columns(model_.output())) {
     Philox random = stream(3, Purpose::parameters);
     for (auto* w : model_.parameters()) {
-      // A running variance is above zero.
-      fill(w->value.all(), w->trained ? -1 : 0.5, w->trained ? 1 : 1.5, random);
+      w->each_run([&](Index, Index to, Index count) {
+        // A running variance is above zero.
+        fill(View<double>(w->value.data() + to, 1, count, Eigen::OuterStride<>(count)),
+             w->trained ? -1 : 0.5, w->trained ? 1 : 1.5, random);
+      });
       w->gradient = Buffer<double>(w->value.rows(), w->value.columns());
     }
-    fill(x_.all(), -1, 1, random);
+    if (takes_ids(kinds.front())) {
+      fill(x_.all(), -1, kVocabulary, random);
+      x_.all() = x_.all().array().floor();
+    } else {
+      fill(x_.all(), -1, 1, random);
+    }
     fill(t_.all(), -1, 1, random);
     model_.reserve(batch + 2);
   }
@@ -121,8 +171,8 @@ class Network : private Receiver<double> {
   /// Checks dL/dw for each parameter: true where all are right.
   bool right() {
     loss();
-    cost_.backward(constant(t_.all()), model_.dy(x_.rows()));
-    model_.backward(x_.rows(), pass_);
+    cost_.backward(constant(t_.all()), t_.rows(), model_.dy(batch_));
+    model_.backward(batch_, pass_);
     double squares = 0;
     for (auto* w : model_.parameters()) squares += w->gradient.all().squaredNorm();
     // A normalisation behind a parameter may undo all that it does: what is left of its gradient is
@@ -140,9 +190,11 @@ class Network : private Receiver<double> {
 
  private:
   double loss() {
-    model_.x(x_.rows()) = x_.all();
-    model_.forward(x_.rows(), pass_);
-    return cost_.forward(constant(model_.y(x_.rows())), constant(t_.all()), model_.dy(x_.rows()));
+    model_.x(batch_) = x_.all();
+    for (std::size_t k = 0; k < model_.size(); ++k) model_.layer(k).start(nullptr, batch_);
+    model_.forward(batch_, pass_);
+    return cost_.forward(constant(model_.y(batch_)), constant(t_.all()), t_.rows(),
+                         model_.dy(batch_));
   }
 
   void receive(Parameter<double>& w, Index i, Index j, ConstView<double> dw) override {
@@ -154,6 +206,7 @@ class Network : private Receiver<double> {
   QuadraticCost<double> cost_;
   Products<double> products_;
   Pass<double> pass_;
+  Index batch_;
   Buffer<double> x_, t_;
 };
 
@@ -174,7 +227,7 @@ void test_each_layer() {
   for (const auto& [kind, make_one] : layers<double>()) {
     check_network({kind});
     // The gradients of the Dense layer before it hold its dx.
-    check_network({"Dense", kind});
+    if (!takes_ids(kind)) check_network({"Dense", kind});
     check_network({kind, "Dense"});
   }
 }
@@ -183,7 +236,12 @@ void test_each_pair_of_layers() {
   // Neighbours share arrays where they can: no layer may overwrite what another still reads.
   for (const auto& [first, make_first] : layers<double>()) {
     for (const auto& [second, make_second] : layers<double>()) {
-      check_network({"Dense", first, second, "Dense"});
+      if (takes_ids(second)) continue;
+      if (takes_ids(first)) {
+        check_network({first, second, "Dense"});
+      } else {
+        check_network({"Dense", first, second, "Dense"});
+      }
     }
   }
 }
@@ -208,10 +266,13 @@ void check_loss(const std::string& kind, Loss<double>& loss, Index batch, Index 
     t.all().setZero();
     for (Index n = 0; n < batch; ++n) t.all()(n, (3 * n + 1) % outputs) = 1;
   }
-  const auto f = [&] { return loss.forward(constant(y.all()), constant(t.all()), cache.all()); };
+  const Index asked = batch + 2;  // any number will do for the mean
+  const auto f = [&] {
+    return loss.forward(constant(y.all()), constant(t.all()), asked, cache.all());
+  };
   const Buffer<double> numerical = numerical_gradient(f, y.all());
   f();
-  loss.backward(constant(t.all()), cache.all());
+  loss.backward(constant(t.all()), asked, cache.all());
   if (check::relative_error(cache.all(), numerical.all()) < kTolerance) return;
   check::fail(__FILE__, __LINE__) << "wrong derivative of " << kind << " for " << batch << " x "
                                   << outputs << (one_hot ? ", one-hot targets\n" : "\n");

@@ -21,9 +21,7 @@ def test_an_engine_that_is_not_there() -> None:
 
 def test_a_regularizer_needs_the_number_of_examples() -> None:
     with pytest.raises(InputError) as error:
-        engines.compile(
-            mlp([3, 2]).initialize(0), QuadraticCost(), SGD(0.1), regularizer=L2(5.0)
-        )
+        engines.compile(mlp([3, 2]).initialize(0), QuadraticCost(), SGD(0.1), regularizer=L2(5.0))
     assert str(error.value) == (
         "a regularizer is scaled by the number of training examples: give examples=len(train)"
     )
@@ -39,9 +37,7 @@ def test_a_model_without_parameters_yet() -> None:
 
 def test_the_description_is_kept() -> None:
     model, loss, optimizer = mlp([3, 2]).initialize(0), QuadraticCost(), SGD(0.1)
-    program = engines.compile(
-        model, loss, optimizer, regularizer=L2(5.0), examples=50, seed=7
-    )
+    program = engines.compile(model, loss, optimizer, regularizer=L2(5.0), examples=50, seed=7)
     kept = program.description
     assert (kept.loss, kept.optimizer, kept.regularizer) == (loss, optimizer, L2(5.0))
     assert (kept.clipping, kept.examples, kept.seed) == (None, 50, 7)

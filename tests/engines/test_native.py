@@ -239,15 +239,18 @@ def test_what_numpy_refuses_is_refused_in_the_same_words(call: Callable[[str], A
     assert (native.type, str(native.value)) == (numpy.type, str(numpy.value))
 
 
-def test_examples_that_are_no_rows_for_a_layer_that_takes_rows() -> None:
-    """Every example is one row in C++, which would compute something."""
-    p = of(Sequential(Softmax(), Flatten(), Dense(6, 3)).initialize(0))
-    with pytest.raises(ShapeError) as error:
-        p.predict(X)
+@pytest.mark.parametrize("kind", [Softmax, lambda: Dense(3, 3)], ids=["Softmax", "Dense"])
+def test_examples_that_are_no_rows_for_a_layer_that_takes_rows(kind: Callable[[], Layer]) -> None:
+    """An image is one row in C++, which would compute something."""
+    p = of(Sequential(kind(), Flatten(), Dense(6, 3)).initialize(0))
+    with pytest.raises(InputError) as error:
+        p.predict(X[:, None])
     assert str(error.value) == (
-        'Softmax "softmax1": z has shape (1, 2, 3), expected the axes z[batch, classes] '
-        "(p = softmax(z)); put Flatten() before it"
+        f"{p.description.model.layers[0]}: engine native takes examples of one axis here, or of "
+        "two, time first; found (1, 2, 3): use engine numpy"
     )
+    numpy = of(p.description.model, engine="numpy")
+    np.testing.assert_allclose(p.predict(X), numpy.predict(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("wrong", "named"), [(-1, -1), (EXAMPLES, EXAMPLES), (10**15, 10**15)])

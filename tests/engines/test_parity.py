@@ -61,9 +61,7 @@ class Doctored:
         return lambda *arguments: self._change(found(*arguments))
 
 
-def doctor(
-    monkeypatch: pytest.MonkeyPatch, method: str, change: Callable[[Any], Any]
-) -> None:
+def doctor(monkeypatch: pytest.MonkeyPatch, method: str, change: Callable[[Any], Any]) -> None:
     real = engines.compile
 
     def compiled(*arguments: Any, **options: Any) -> Any:

@@ -46,8 +46,6 @@ def every_engine(request: pytest.FixtureRequest) -> Iterator[None]:
     engine = "numpy"
 
 
-
-
 def data(seed: int = 0, classes: int = 3) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
     return rng.standard_normal((EXAMPLES, 2, 3)), rng.integers(0, classes, EXAMPLES)

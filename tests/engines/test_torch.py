@@ -14,8 +14,8 @@ import torch
 
 from byhand import engines
 from byhand.engines import Program
-from byhand.engines.torch import TorchProgram
 from byhand.engines.torch.device import choose
+from byhand.engines.torch.program import TorchProgram
 from byhand.errors import InputError
 from byhand.layers import BatchNorm, Dense, Dropout, Layer, ReLU, Sequential, Tanh
 from byhand.losses import QuadraticCost, SoftmaxCrossEntropy

@@ -26,13 +26,13 @@ inline double standard_normal(Philox& random) {
 ///
 /// Source  LeCun et al., Efficient BackProp (1998), eq. 16.
 template <class T>
-void normal_fan_in(View<T> w, Philox& random) {
+void normal_fan_in(Parameter<T>& w, Philox& random) {
   const double root = std::sqrt(static_cast<double>(w.rows()));
-  for (Index i = 0; i < w.rows(); ++i) {
-    for (Index j = 0; j < w.cols(); ++j) {
-      w(i, j) = static_cast<T>(standard_normal(random) / root);
+  w.each_run([&](Index, Index to, Index count) {
+    for (Index k = to; k < to + count; ++k) {
+      w.value.data()[k] = static_cast<T>(standard_normal(random) / root);
     }
-  }
+  });
 }
 
 /// w = 0. Right for biases; weights that all start equal stay equal.
@@ -47,11 +47,11 @@ template <class T>
 void initialize(Sequential<T>& model, std::uint64_t seed) {
   for (std::size_t k = 0; k < model.size(); ++k) {
     Philox random = stream(seed, Purpose::parameters, k);
-    for (auto& w : model.layer(k).parameters) {
-      if (w.weight) {
-        normal_fan_in(w.value.all(), random);
+    for (auto* w : model.layer(k).all_parameters()) {
+      if (w->weight) {
+        normal_fan_in(*w, random);
       } else {
-        zeros(w.value.all());
+        zeros(w->value.all());
       }
     }
   }

@@ -10,16 +10,17 @@
 
 namespace byhand {
 
-/// L(y, t), summed over the outputs of an example and averaged over the batch. y and t have a row
-/// for each example; class labels come as one-hot rows.
+/// L(y, t), summed over the outputs of an example and averaged over n examples. y and t have a row
+/// for each example, or for each step of each; class labels come as one-hot rows, and as a row of
+/// zeros where nothing is asked, which is none of the n.
 ///
 /// forward gives L and leaves in `cache` what backward needs; backward turns the cache into dL/dy.
 template <class T>
 class Loss {
  public:
   virtual ~Loss() = default;
-  virtual double forward(ConstView<T> y, ConstView<T> t, View<T> cache) = 0;
-  virtual void backward(ConstView<T> t, View<T> cache_to_dy) = 0;
+  virtual double forward(ConstView<T> y, ConstView<T> t, Index n, View<T> cache) = 0;
+  virtual void backward(ConstView<T> t, Index n, View<T> cache_to_dy) = 0;
 
   /// The model's output read as probabilities; as it is, unless the loss takes scores.
   virtual void probabilities(View<T> /*y*/) const {}
@@ -38,12 +39,12 @@ double total(const Terms& terms) {
 template <class T>
 class QuadraticCost final : public Loss<T> {
  public:
-  double forward(ConstView<T> a, ConstView<T> t, View<T> error) override {
+  double forward(ConstView<T> a, ConstView<T> t, Index n, View<T> error) override {
     error = a - t;
-    return 0.5 * total<T>(error.template cast<double>().cwiseAbs2()) / static_cast<double>(a.rows());
+    return 0.5 * total<T>(error.template cast<double>().cwiseAbs2()) / static_cast<double>(n);
   }
 
-  void backward(ConstView<T>, View<T> da) override { da /= static_cast<T>(da.rows()); }
+  void backward(ConstView<T>, Index n, View<T> da) override { da /= static_cast<T>(n); }
 };
 
 /// L = -1/n sum of t ln p with p = softmax(z), fused: no exponent is above 0, no logarithm of 0.
@@ -52,26 +53,26 @@ class QuadraticCost final : public Loss<T> {
 template <class T>
 class SoftmaxCrossEntropy final : public Loss<T> {
  public:
-  double forward(ConstView<T> z, ConstView<T> t, View<T> p) override {
+  double forward(ConstView<T> z, ConstView<T> t, Index n, View<T> p) override {
     double sum = 0;
-    for (Index n = 0; n < z.rows(); ++n) {
-      p.row(n) = z.row(n).array() - z.row(n).template maxCoeff<Eigen::PropagateNaN>();
+    for (Index r = 0; r < z.rows(); ++r) {
+      p.row(r) = z.row(r).array() - z.row(r).template maxCoeff<Eigen::PropagateNaN>();
       // A class with no share in the target may be infinitely unlikely: 0 times -inf is no number.
-      const auto share = t.row(n).array();
-      sum -= (share != T(0)).select(share * p.row(n).array(), T(0)).sum();
+      const auto share = t.row(r).array();
+      sum -= (share != T(0)).select(share * p.row(r).array(), T(0)).sum();
     }
     exponentiate(p);
-    for (Index n = 0; n < z.rows(); ++n) {
-      const T e = p.row(n).sum();
-      sum += static_cast<double>(t.row(n).sum() * std::log(e));
-      p.row(n) /= e;
+    for (Index r = 0; r < z.rows(); ++r) {
+      const T e = p.row(r).sum();
+      sum += static_cast<double>(t.row(r).sum() * std::log(e));
+      p.row(r) /= e;
     }
-    return sum / static_cast<double>(z.rows());
+    return sum / static_cast<double>(n);
   }
 
-  void backward(ConstView<T> t, View<T> dz) override {
-    for (Index n = 0; n < t.rows(); ++n) {
-      dz.row(n) = (dz.row(n) * t.row(n).sum() - t.row(n)) / static_cast<T>(t.rows());
+  void backward(ConstView<T> t, Index n, View<T> dz) override {
+    for (Index r = 0; r < t.rows(); ++r) {
+      dz.row(r) = (dz.row(r) * t.row(r).sum() - t.row(r)) / static_cast<T>(n);
     }
   }
 
@@ -84,21 +85,20 @@ class SoftmaxCrossEntropy final : public Loss<T> {
 template <class T>
 class CrossEntropy final : public Loss<T> {
  public:
-  double forward(ConstView<T> p, ConstView<T> t, View<T> kept) override {
+  double forward(ConstView<T> p, ConstView<T> t, Index n, View<T> kept) override {
     double sum = 0;
-    for (Index n = 0; n < p.rows(); ++n) {
+    for (Index r = 0; r < p.rows(); ++r) {
       for (Index k = 0; k < p.cols(); ++k) {
         // 0 ln 0 is 0: only the classes that the target names are looked at.
-        sum -= static_cast<double>(t(n, k) * (t(n, k) > 0 ? std::log(p(n, k)) : T(0)));
+        sum -= static_cast<double>(t(r, k) * (t(r, k) > 0 ? std::log(p(r, k)) : T(0)));
       }
     }
     kept = p;
-    return sum / static_cast<double>(p.rows());
+    return sum / static_cast<double>(n);
   }
 
-  void backward(ConstView<T> t, View<T> dp) override {
-    const T n = static_cast<T>(t.rows());
-    dp = (t.array() > T(0)).select(-t.array() / (dp.array() * n), T(0));
+  void backward(ConstView<T> t, Index n, View<T> dp) override {
+    dp = (t.array() > T(0)).select(-t.array() / (dp.array() * static_cast<T>(n)), T(0));
   }
 };
 
@@ -108,18 +108,17 @@ class CrossEntropy final : public Loss<T> {
 template <class T>
 class BinaryCrossEntropyWithLogits final : public Loss<T> {
  public:
-  double forward(ConstView<T> z, ConstView<T> t, View<T> kept) override {
+  double forward(ConstView<T> z, ConstView<T> t, Index n, View<T> kept) override {
     // max(z, 0) - z t + ln(1 + e^-|z|): its exponent is never above 0.
     flat(kept) = (flat(z) <= T(0)).select(T(0), flat(z));
     flat(kept) += (-flat(z).abs()).exp().log1p() - flat(z) * flat(t);
     const double sum = total<T>(kept);
     kept = z;
-    return sum / static_cast<double>(z.rows());
+    return sum / static_cast<double>(n);
   }
 
-  void backward(ConstView<T> t, View<T> dz) override {
-    const T n = static_cast<T>(t.rows());
-    dz = ((sigmoid(dz.array()) - t.array()) / n).matrix();
+  void backward(ConstView<T> t, Index n, View<T> dz) override {
+    dz = ((sigmoid(dz.array()) - t.array()) / static_cast<T>(n)).matrix();
   }
 
   void probabilities(View<T> z) const override { flat(z) = sigmoid(flat(z)); }

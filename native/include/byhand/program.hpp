@@ -16,8 +16,10 @@
 
 namespace byhand {
 
-/// Examples in rows, one after the other without gaps. Targets are class labels, from 0 to the
-/// number of outputs - 1 (0 and 1 for a single output), or else as many values as outputs.
+/// Examples, one after the other without gaps; those of ids have them as numbers, and -1 for padding.
+/// Targets are class labels, from 0 to the number of outputs - 1 (0 and 1 for a single output), one
+/// for each step where the output is a sequence, and -1 there where nothing is asked; or else as many
+/// values as outputs.
 template <class T>
 struct Examples {
   const T* inputs;
@@ -25,10 +27,18 @@ struct Examples {
   const T* values;             // or null
 };
 
-/// The mean loss, and how many answers are right (0 where the targets are values).
+/// The mean loss, and how many answers are right (0 where there is not one class for each example).
 struct Evaluation {
   double loss;
   std::int64_t right;
+};
+
+/// What the recurrent layers remember of a batch, for each of them an array as Python has it; of no
+/// batch at the beginning, which is zeros.
+template <class T>
+struct RecurrentStates {
+  Index batch = 0;
+  std::vector<std::vector<T>> values{};
 };
 
 /// Asks go_on() whether to go on, at most every hundredth of a second and not after a no.
@@ -62,6 +72,7 @@ struct Recipe {
   Clipping clipping{};
   std::uint64_t seed = 0;  // of the dropout masks
   int threads = 1;
+  bool carry_state = false;  // whether a training step starts from the states that the last one left
 };
 
 template <class T>
@@ -79,6 +90,10 @@ class Program {
         trained_(trained(parameters_)),
         products_(recipe_.threads, longest(parameters_)),
         pass_{products_, recipe_.seed} {
+    for (std::size_t k = 0; k < model_.size(); ++k) {
+      if (model_.layer(k).state_size() > 0) recurrent_.push_back(&model_.layer(k));
+    }
+    carried_.values.resize(recurrent_.size());
     if (recipe_.clipping.kind != Clipping::Kind::global_norm) {
       recipe_.optimizer->regularizer = recipe_.regularizer;
     }
@@ -97,6 +112,15 @@ class Program {
   Products<T>& products() { return products_; }
   const std::vector<Parameter<T>*>& parameters() { return parameters_; }
 
+  /// What the next training step starts from.
+  RecurrentStates<T>& recurrent_state() { return carried_; }
+
+  /// From now on the examples have this shape.
+  void reshape(Shape example) {
+    model_.reshape(std::move(example));
+    room_ = 0;
+  }
+
   /// One step for each learning rate, over consecutive batches of `order`; the last may be short.
   /// Fills in the loss of each step and returns how many were begun: a loss that is not finite is
   /// the last one, and the parameters stay as they were before that step. Between steps it asks
@@ -108,13 +132,15 @@ class Program {
     reserve(std::min(batch, count));
     NowAndThen going(go_on);
     for (Index k = 0; k < steps; ++k) {
-      const Index begin = k * batch, rows = std::min(batch, count - begin);
-      gather(data, [&](Index n) { return order[begin + n]; }, rows);
-      losses[k] = forward(rows, true, first_step + static_cast<std::uint64_t>(k));
+      const Index begin = k * batch, some = std::min(batch, count - begin);
+      gather(data, [&](Index n) { return order[begin + n]; }, some);
+      start(carried_);
+      losses[k] = forward(some, true, first_step + static_cast<std::uint64_t>(k));
       if (!std::isfinite(losses[k])) return k + 1;
       recipe_.optimizer->begin(rates[k], first_step + static_cast<std::uint64_t>(k) + 1);
-      step(rows);
+      step(some);
       model_.update_statistics();
+      if (recipe_.carry_state) finish(some, carried_);
       if (!going()) return k + 1;
     }
     return steps;
@@ -125,6 +151,7 @@ class Program {
   double gradients(const Examples<T>& data, Index count, bool training, std::uint64_t step) {
     reserve(count);
     gather(data, [](Index n) { return n; }, count);
+    start(carried_);
     const double loss = forward(count, training, step);
     backward_and_keep(count);
     double penalty = 0;
@@ -134,43 +161,57 @@ class Program {
     return loss + penalty;
   }
 
-  /// The mean loss without the regularizer, and the number of right answers. It asks go_on(), now
-  /// and then; after a no the result means nothing.
+  /// The mean loss without the regularizer, and the number of right answers. With `streams` above 0
+  /// the first so many examples start from states of zeros, and each of the others from that of the
+  /// example so many places before it. It asks go_on(), now and then; after a no the result means
+  /// nothing.
   template <class GoOn>
-  Evaluation evaluate(const Examples<T>& data, Index count, GoOn&& go_on) {
+  Evaluation evaluate(const Examples<T>& data, Index count, Index streams, GoOn&& go_on) {
     double loss = 0;
+    Index asked = 0;
     std::int64_t right = 0;
+    RecurrentStates<T> states{0, std::vector<std::vector<T>>(recurrent_.size())};
     NowAndThen going(go_on);
-    in_parts(count, [&](Index first, Index rows) {
+    in_parts(count, streams > 0 ? streams : part(), [&](Index first, Index some) {
       if (!going()) return;
-      gather(data, [&](Index n) { return first + n; }, rows);
-      loss += forward(rows, false, 0) * static_cast<double>(rows);
-      if (data.labels) right += count_right(rows, data.labels + first);
+      gather(data, [&](Index n) { return first + n; }, some);
+      start(states);
+      const double mean = forward(some, false, 0);
+      if (streams > 0) finish(some, states);
+      if (asked_ > 0) loss += mean * static_cast<double>(asked_);
+      asked += asked_;
+      if (data.labels && model_.output().size() == 1) right += count_right(some, data.labels + first);
     });
-    return {loss / static_cast<double>(count), right};
+    return {loss / static_cast<double>(asked), right};
   }
 
-  /// Probabilities, or values for the quadratic cost, in rows without gaps.
+  /// Probabilities, or values for the quadratic cost, one example after the other without gaps.
   void predict(const T* inputs, Index count, T* out) {
-    in_parts(count, [&](Index first, Index rows) {
-      copy_inputs(inputs, [&](Index n) { return first + n; }, rows);
-      pass_.training = false;
-      model_.forward(rows, pass_);
-      View<T> y = model_.y(rows);
-      recipe_.loss->probabilities(y);
-      for (Index n = 0; n < rows; ++n) {
-        std::copy_n(y.data() + n * y.outerStride(), y.cols(), out + (first + n) * y.cols());
-      }
+    in_parts(count, part(), [&](Index first, Index some) {
+      start({});
+      predict_part(inputs, first, some, out);
     });
   }
 
-  /// The output of each layer k in evaluation, part by part: take(k, first example, rows).
-  template <class Take>
-  void activations(const T* inputs, Index count, Take&& take) {
-    in_parts(count, [&](Index first, Index rows) {
-      copy_inputs(inputs, [&](Index n) { return first + n; }, rows);
+  /// The same for pieces of sequences, from states in which each recurrent layer starts (null for
+  /// zeros), to states in which it ends.
+  void predict_from(const T* inputs, Index count, const std::vector<const T*>& from, T* out,
+                    const std::vector<T*>& to) {
+    reserve(count);
+    for (std::size_t k = 0; k < recurrent_.size(); ++k) recurrent_[k]->start(from[k], count);
+    predict_part(inputs, 0, count, out);
+    for (std::size_t k = 0; k < recurrent_.size(); ++k) recurrent_[k]->finish(to[k], count);
+  }
+
+  /// The output of each layer k in evaluation, one example after the other in out[k], without gaps.
+  void activations(const T* inputs, Index count, const std::vector<T*>& out) {
+    in_parts(count, part(), [&](Index first, Index some) {
+      copy_inputs(inputs, [&](Index n) { return first + n; }, some);
       pass_.training = false;
-      model_.forward(rows, pass_, [&](std::size_t k, ConstView<T> y) { take(k, first, y); });
+      start({});
+      model_.forward(some, pass_, [&](std::size_t k, ConstView<T> y) {
+        copy_examples(y, some, out[k] + first * byhand::count(model_.output(k)));
+      });
     });
   }
 
@@ -183,62 +224,108 @@ class Program {
   /// The longest sum that a product of theirs can have.
   static Index longest(const std::vector<Parameter<T>*>& parameters) {
     Index most = 1;
-    for (const auto* w : parameters) most = std::max({most, w->value.rows(), w->value.columns()});
+    for (const auto* w : parameters) most = std::max({most, w->rows(), w->columns()});
     return most;
   }
 
   void reserve(Index batch) {
     if (batch <= room_) return;
     model_.reserve(batch, recipe_.threads);
-    targets_ = Buffer<T>(batch, model_.outputs());
+    targets_ = Buffer<T>(batch * places(model_.output()), columns(model_.output()));
     room_ = batch;
   }
 
+  /// How many examples go through the model at once.
+  Index part() const { return std::clamp<Index>(kNumbers / model_.widest(), 1, kRows); }
+
   template <class Body>
-  void in_parts(Index count, Body&& body) {
-    const Index part = std::clamp<Index>(kNumbers / model_.widest(), 1, kRows);
+  void in_parts(Index count, Index part, Body&& body) {
     reserve(std::min(count, part));
     for (Index first = 0; first < count; first += part) body(first, std::min(part, count - first));
   }
 
-  template <class At>
-  void copy_inputs(const T* inputs, At&& at, Index rows) {
-    View<T> x = model_.x(rows);
-    for (Index n = 0; n < rows; ++n) {
-      std::copy_n(inputs + at(n) * x.cols(), x.cols(), x.data() + n * x.outerStride());
+  /// What the next pass starts from, and how it has ended.
+  void start(const RecurrentStates<T>& states) {
+    for (std::size_t k = 0; k < recurrent_.size(); ++k) {
+      const bool beginning = states.batch == 0;
+      recurrent_[k]->start(beginning ? nullptr : states.values[k].data(), beginning ? room_ : states.batch);
     }
+  }
+  void finish(Index batch, RecurrentStates<T>& states) const {
+    states.batch = batch;
+    for (std::size_t k = 0; k < recurrent_.size(); ++k) {
+      states.values[k].resize(static_cast<std::size_t>(batch * recurrent_[k]->state_size()));
+      recurrent_[k]->finish(states.values[k].data(), batch);
+    }
+  }
+
+  template <class At>
+  void copy_inputs(const T* inputs, At&& at, Index batch) {
+    const View<T> x = model_.x(batch);
+    each_row(x.rows(), batch, [&](Index r, Index n, Index t, Index steps) {
+      std::copy_n(inputs + (at(n) * steps + t) * x.cols(), x.cols(), row(x, r));
+    });
+  }
+
+  static void copy_examples(ConstView<T> y, Index batch, T* out) {
+    each_row(y.rows(), batch, [&](Index r, Index n, Index t, Index steps) {
+      std::copy_n(row(y, r), y.cols(), out + (n * steps + t) * y.cols());
+    });
   }
 
   /// The examples at(0), at(1), ... with their targets, labels as one-hot rows.
   template <class At>
-  void gather(const Examples<T>& data, At&& at, Index rows) {
-    copy_inputs(data.inputs, at, rows);
-    View<T> t = targets_.top(rows);
-    for (Index n = 0; n < rows; ++n) {
-      T* row = t.data() + n * t.outerStride();
+  void gather(const Examples<T>& data, At&& at, Index batch) {
+    copy_inputs(data.inputs, at, batch);
+    const View<T> targets = targets_.top(batch * places(model_.output()));
+    asked_ = 0;
+    each_row(targets.rows(), batch, [&](Index r, Index n, Index t, Index steps) {
+      const Index place = at(n) * steps + t;
+      T* to = row(targets, r);
       if (data.values) {
-        std::copy_n(data.values + at(n) * t.cols(), t.cols(), row);
-      } else if (t.cols() == 1) {
-        row[0] = static_cast<T>(data.labels[at(n)]);
+        std::copy_n(data.values + place * targets.cols(), targets.cols(), to);
+      } else if (targets.cols() == 1) {
+        to[0] = static_cast<T>(data.labels[place]);
       } else {
-        std::fill_n(row, t.cols(), T(0));
-        row[data.labels[at(n)]] = T(1);
+        std::fill_n(to, targets.cols(), T(0));
+        if (data.labels[place] < 0) return;
+        to[data.labels[place]] = T(1);
       }
+      ++asked_;
+    });
+  }
+
+  /// body(row, example, step, steps) for all rows of a batch.
+  template <class Body>
+  static void each_row(Index rows, Index batch, Body&& body) {
+    for (Index t = 0, r = 0; r < rows; ++t) {
+      for (Index n = 0; n < batch; ++n, ++r) body(r, n, t, rows / batch);
     }
   }
 
-  double forward(Index rows, bool training, std::uint64_t step) {
-    pass_.training = training;
-    pass_.step = step;
-    model_.forward(rows, pass_);
-    return recipe_.loss->forward(constant(model_.y(rows)), constant(targets_.top(rows)),
-                                 model_.dy(rows));
+  void predict_part(const T* inputs, Index first, Index batch, T* out) {
+    copy_inputs(inputs, [&](Index n) { return first + n; }, batch);
+    pass_.training = false;
+    model_.forward(batch, pass_);
+    const View<T> y = model_.y(batch);
+    recipe_.loss->probabilities(y);
+    copy_examples(constant(y), batch, out + first * byhand::count(model_.output()));
   }
 
-  void backward(Index rows, Receiver<T>& gradients) {
+  double forward(Index batch, bool training, std::uint64_t step) {
+    pass_.training = training;
+    pass_.step = step;
+    model_.forward(batch, pass_);
+    const View<T> y = model_.y(batch);
+    return recipe_.loss->forward(constant(y), constant(targets_.top(y.rows())), asked_,
+                                 model_.dy(batch));
+  }
+
+  void backward(Index batch, Receiver<T>& gradients) {
     pass_.gradients = &gradients;
-    recipe_.loss->backward(constant(targets_.top(rows)), model_.dy(rows));
-    model_.backward(rows, pass_);
+    const View<T> dy = model_.dy(batch);
+    recipe_.loss->backward(constant(targets_.top(dy.rows())), asked_, dy);
+    model_.backward(batch, pass_);
   }
 
   /// The gradients with the regularizer's part.
@@ -307,7 +394,10 @@ class Program {
   std::vector<Parameter<T>*> parameters_, trained_;
   Products<T> products_;
   Pass<T> pass_;
+  std::vector<Layer<T>*> recurrent_;
+  RecurrentStates<T> carried_;
   Buffer<T> targets_;
+  Index asked_ = 0;  // how many places of the targets ask for something
   Keep keep_;
   Index room_ = 0;
 };

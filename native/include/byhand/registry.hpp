@@ -9,14 +9,21 @@
 #include "byhand/clipping.hpp"
 #include "byhand/layers/average_pool2d.hpp"
 #include "byhand/layers/batch_norm.hpp"
+#include "byhand/layers/bidirectional.hpp"
 #include "byhand/layers/convolution2d.hpp"
 #include "byhand/layers/dense.hpp"
 #include "byhand/layers/dropout.hpp"
+#include "byhand/layers/embedding.hpp"
 #include "byhand/layers/flatten.hpp"
 #include "byhand/layers/global_average_pool2d.hpp"
+#include "byhand/layers/gru.hpp"
+#include "byhand/layers/last_step.hpp"
 #include "byhand/layers/layer_norm.hpp"
+#include "byhand/layers/lstm.hpp"
 #include "byhand/layers/max_pool2d.hpp"
+#include "byhand/layers/one_hot.hpp"
 #include "byhand/layers/relu.hpp"
+#include "byhand/layers/rnn.hpp"
 #include "byhand/layers/sequential.hpp"
 #include "byhand/layers/sigmoid.hpp"
 #include "byhand/layers/softmax.hpp"
@@ -50,13 +57,20 @@ const std::vector<Entry<Layer<T>>>& layers() {
   static const std::vector<Entry<Layer<T>>> all = {
       entry<Layer<T>, AveragePool2D<T>>("AveragePool2D"),
       entry<Layer<T>, BatchNorm<T>>("BatchNorm"),
+      entry<Layer<T>, Bidirectional<T>>("Bidirectional"),
       entry<Layer<T>, Convolution2D<T>>("Convolution2D"),
       entry<Layer<T>, Dense<T>>("Dense"),
       entry<Layer<T>, Dropout<T>>("Dropout"),
+      entry<Layer<T>, Embedding<T>>("Embedding"),
       entry<Layer<T>, Flatten<T>>("Flatten"),
+      entry<Layer<T>, GRU<T>>("GRU"),
       entry<Layer<T>, GlobalAveragePool2D<T>>("GlobalAveragePool2D"),
+      entry<Layer<T>, LSTM<T>>("LSTM"),
+      entry<Layer<T>, LastStep<T>>("LastStep"),
       entry<Layer<T>, LayerNorm<T>>("LayerNorm"),
       entry<Layer<T>, MaxPool2D<T>>("MaxPool2D"),
+      entry<Layer<T>, OneHot<T>>("OneHot"),
+      entry<Layer<T>, RNN<T>>("RNN"),
       entry<Layer<T>, ReLU<T>>("ReLU"),
       entry<Layer<T>, Sigmoid<T>>("Sigmoid"),
       entry<Layer<T>, Softmax<T>>("Softmax"),

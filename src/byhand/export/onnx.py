@@ -77,9 +77,9 @@ def _answering(found: Trained) -> nn.Module:
     """The network with what its loss reads in the output."""
     from torch import Tensor, nn
 
-    from byhand.engines.torch import TorchProgram
     from byhand.engines.torch.layers import RecurrentTwin
     from byhand.engines.torch.losses import PROBABILITIES
+    from byhand.engines.torch.program import TorchProgram
     from byhand.export.operators import Operators
 
     program, names = found.program, list(_states(found, 1))

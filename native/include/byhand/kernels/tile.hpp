@@ -25,11 +25,16 @@ namespace byhand::kernels {
 inline constexpr Index kTileVectors = 2;
 inline constexpr Index kTileRows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 12 : 6;
 
+/// Three or four vectors across leave room for fewer rows: 8 x 3 or 6 x 4 sums.
+template <Index vectors>
+inline constexpr Index tile_rows = kTileRows * kTileVectors / std::max(vectors, kTileVectors);
+
 template <class T>
 inline constexpr Index tile_columns = kTileVectors * width<T>;
 
-/// How the left factor is stored: as A, or as its transpose.
-enum class Left { plain, transposed };
+/// How the left factor is stored: as A, as its transpose, or as A in pieces, some columns after the
+/// other; what is in pieces is added to C.
+enum class Left { plain, transposed, pieces };
 
 /// Memory that will be wanted soon: so many pieces, as wide as a tile and `stride` apart.
 template <class T>
@@ -51,6 +56,8 @@ struct TileOperands {
   T* c;            // element (r, j) at c[r * c_stride + j]
   Index c_stride;
   Soon<T> soon{};
+  Index piece = 0;         // columns of a piece of A
+  Index piece_stride = 0;  // from one piece to the next
 };
 
 /// Where a tile reads its factors at step k of the depth; the strides are kept in registers.
@@ -62,12 +69,18 @@ struct TileCursor {
     for (Index r = 0; r < rows; ++r) row[r] = o.a + r * o.a_stride;
   }
 
-  BYHAND_INLINE T element(Index r) const { return left == Left::plain ? row[r][k] : a[r]; }
+  BYHAND_INLINE T element(Index r) const { return left == Left::transposed ? a[r] : row[r][k]; }
 
   BYHAND_INLINE void advance() {
     ++k;
     a += a_stride;
     b += b_stride;
+  }
+
+  /// From the end of a piece to the start of the next.
+  BYHAND_INLINE void jump(Index distance) {
+    BYHAND_UNROLL
+    for (Index r = 0; r < rows; ++r) row[r] += distance;
   }
 
   const T* row[rows];
@@ -94,6 +107,19 @@ BYHAND_INLINE void tile_step(TileCursor<T, rows, left>& at, Packet<T> (&sum)[row
   at.advance();
 }
 
+/// All steps up to this depth, in turn for each of the splits.
+template <class T, Index rows, Index vectors, Left left, Index splits>
+BYHAND_INLINE void tile_depth(TileCursor<T, rows, left>& at,
+                              Packet<T> (&sum)[splits][rows][vectors], Index end) {
+  while (at.k + splits <= end) {
+    BYHAND_UNROLL
+    for (Index s = 0; s < splits; ++s) tile_step<T, rows, vectors, left>(at, sum[s]);
+  }
+  if constexpr (splits > 1) {
+    while (at.k < end) tile_step<T, rows, vectors, left>(at, sum[0]);
+  }
+}
+
 /// C = start + A B for `rows` rows of `vectors` vectors.
 ///
 /// In plain Eigen this is C.noalias() = A * B. Here every sum stays in a register over the whole
@@ -112,14 +138,19 @@ void tile(const TileOperands<T>& o) {
     const Packet<T> start = o.start ? pload<Packet<T>>(o.start + v * width<T>) : pset1<Packet<T>>(T(0));
     BYHAND_UNROLL
     for (Index r = 0; r < rows; ++r) {
-      sum[0][r][v] = start;
+      sum[0][r][v] = left == Left::pieces ? pload<Packet<T>>(o.c + r * o.c_stride + v * width<T>) : start;
       BYHAND_UNROLL
       for (Index s = 1; s < splits; ++s) sum[s][r][v] = pset1<Packet<T>>(T(0));
     }
   }
   TileCursor<T, rows, left> at(o);
   const Index depth = o.depth;
-  if constexpr (splits == 1) {
+  if constexpr (left == Left::pieces) {
+    for (Index end = o.piece; end < depth; end += o.piece) {
+      tile_depth<T, rows, vectors, left, splits>(at, sum, end);
+      at.jump(o.piece_stride - o.piece);
+    }
+  } else if constexpr (splits == 1) {
     // Asked for one piece at a time: the caches take only so many wishes at once.
     const T* soon = o.soon.at;
     for (const Index asked = std::min(o.soon.count, depth); at.k < asked; soon += o.soon.stride) {
@@ -128,13 +159,7 @@ void tile(const TileOperands<T>& o) {
       tile_step<T, rows, vectors, left>(at, sum[0]);
     }
   }
-  while (at.k + splits <= depth) {
-    BYHAND_UNROLL
-    for (Index s = 0; s < splits; ++s) tile_step<T, rows, vectors, left>(at, sum[s]);
-  }
-  if constexpr (splits > 1) {
-    while (at.k < depth) tile_step<T, rows, vectors, left>(at, sum[0]);
-  }
+  tile_depth<T, rows, vectors, left, splits>(at, sum, depth);
   T* c = o.c;
   const Index c_stride = o.c_stride;
   BYHAND_UNROLL
@@ -154,9 +179,9 @@ inline constexpr Index kRowVectors = 13;
 
 /// How many of the rows that are left the next tile takes: all or as many as fit, unless the last
 /// tile would then be so low that it could not keep the arithmetic units busy.
-constexpr Index next_rows(Index left) {
-  if (left > kTileRows && left < kTileRows + 4) return left / 2;
-  return left < kTileRows ? left : kTileRows;
+constexpr Index next_rows(Index left, Index most) {
+  if (left > most && left < most + 4) return left / 2;
+  return left < most ? left : most;
 }
 
 /// C = start + A B for any number of rows of `vectors` vectors: one tile below the other.
@@ -164,23 +189,23 @@ template <class T, Index vectors, Left left>
 void tiles(Index rows, TileOperands<T> o) {
   using Function = void (*)(const TileOperands<T>&);
   static constexpr auto low = []<Index... r>(std::integer_sequence<Index, r...>) {
-    return std::array<Function, kTileRows>{&tile<T, r + 1, vectors, left>...};
-  }(std::make_integer_sequence<Index, kTileRows>{});
+    return std::array<Function, sizeof...(r)>{&tile<T, r + 1, vectors, left>...};
+  }(std::make_integer_sequence<Index, tile_rows<vectors>>{});
   for (Index now; rows > 0; rows -= now) {
-    now = next_rows(rows);
-    if (now == kTileRows) {
-      tile<T, kTileRows, vectors, left>(o);
+    now = next_rows(rows, tile_rows<vectors>);
+    if (now == tile_rows<vectors>) {
+      tile<T, tile_rows<vectors>, vectors, left>(o);
     } else {
       low[now - 1](o);
     }
-    o.a += left == Left::plain ? now * o.a_stride : now;
+    o.a += left == Left::transposed ? now : now * o.a_stride;
     o.c += now * o.c_stride;
     o.soon.at += std::min(o.soon.count, o.depth) * o.soon.stride;
     o.soon.count -= std::min(o.soon.count, o.depth);
   }
 }
 
-/// The same for up to kTileVectors vectors, or for a single row of up to kRowVectors.
+/// The same for up to four vectors, or for a single row of up to kRowVectors.
 template <class T, Left left>
 void run_tiles(Index rows, Index vectors, const TileOperands<T>& operands) {
   using Function = void (*)(const TileOperands<T>&);
@@ -189,7 +214,9 @@ void run_tiles(Index rows, Index vectors, const TileOperands<T>& operands) {
   }(std::make_integer_sequence<Index, kRowVectors>{});
   if (rows == 1) return one_row[vectors - 1](operands);
   if (vectors == 1) return tiles<T, 1, left>(rows, operands);
-  tiles<T, kTileVectors, left>(rows, operands);
+  if (vectors == kTileVectors) return tiles<T, kTileVectors, left>(rows, operands);
+  if (vectors == 3) return tiles<T, 3, left>(rows, operands);
+  tiles<T, 4, left>(rows, operands);
 }
 
 }  // namespace byhand::kernels

@@ -7,7 +7,7 @@ namespace byhand {
 
 /// z = x W + b: every output is a weighted sum of all inputs, plus its own bias.
 ///
-///   Shapes       x[batch, in]   W[in, out]   b[out]   z[batch, out]
+///   Shapes       x[batch, in] or x[batch, time, in]   W[in, out]   b[out]   z like x, with out
 ///   Derivatives  dW = x^T dz        input times error, summed over the batch
 ///                db = sum of dz over the batch
 ///                dx = dz W^T        with W as the forward pass used it
@@ -24,8 +24,12 @@ class Dense final : public Layer<T> {
   }
 
   Shape output_shape(const Shape& x) const override {
-    if (x != Shape{in_}) throw std::invalid_argument("Dense: x and W differ in their axis in");
-    return {out_};
+    if (x.empty() || x.size() > 2 || x.back() != in_) {
+      throw std::invalid_argument("Dense: x and W differ in their axis in");
+    }
+    Shape z = x;
+    z.back() = out_;
+    return z;
   }
   bool reads_x() const override { return true; }
 

@@ -22,7 +22,8 @@ class Dropout final : public Layer<T> {
   bool in_place() const override { return true; }
 
   void reserve(Index batch, const Shape& x, int) override {
-    mask_ = Buffer<T>(batch, count(x));
+    places_ = places(x);
+    mask_ = Buffer<T>(batch * places_, columns(x));
   }
 
   void forward(ConstView<T> x, View<T> y, Pass<T>& pass) override {
@@ -33,8 +34,12 @@ class Dropout final : public Layer<T> {
     View<T> m = mask_.top(x.rows());
     Philox random = stream(pass.seed, Purpose::dropout, pass.step, place_);
     const T kept = T(1) / static_cast<T>(1 - rate_);
-    for (Index n = 0; n < m.rows(); ++n) {
-      for (Index j = 0; j < m.cols(); ++j) m(n, j) = random.uniform() >= rate_ ? kept : T(0);
+    const Index batch = m.rows() / places_;
+    for (Index n = 0; n < batch; ++n) {
+      for (Index t = 0; t < places_; ++t) {
+        T* to = row(m, t * batch + n);
+        for (Index j = 0; j < m.cols(); ++j) to[j] = random.uniform() >= rate_ ? kept : T(0);
+      }
     }
     flat(y) = flat(x) * flat(constant(m));
   }
@@ -51,6 +56,7 @@ class Dropout final : public Layer<T> {
  private:
   double rate_;
   std::uint64_t place_;
+  Index places_ = 1;
   Buffer<T> mask_;
 };
 

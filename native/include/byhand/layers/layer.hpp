@@ -23,8 +23,7 @@ inline double setting(const Settings& settings, const std::string& name) {
   return found->second;
 }
 
-/// The axes of one example, without the batch: {784}, or {channels, height, width}. It lies in one
-/// row all the same, the last axis fastest.
+/// The axes of one example, without the batch: {784}, {channels, height, width}, or {time, features}.
 using Shape = std::vector<Index>;
 
 /// How many numbers an example of this shape has.
@@ -32,7 +31,20 @@ inline Index count(const Shape& shape) {
   return std::accumulate(shape.begin(), shape.end(), Index(1), std::multiplies<>());
 }
 
+/// How many rows it lies in: one, the last axis fastest, or one for each step of a sequence. The rows
+/// of all examples at the first step come first, in the order of the examples, then those at the
+/// second: what is done to one step of a batch is done to neighbours.
+inline Index places(const Shape& shape) { return shape.size() == 2 ? shape[0] : 1; }
+
+/// How many numbers such a row has.
+inline Index columns(const Shape& shape) { return count(shape) / places(shape); }
+
 /// A parameter w with its gradient dw, as a matrix of rows.
+///
+/// That of a recurrent layer has its columns in gates of so many units each, and lies in blocks: all
+/// rows of the first few units, as many as a vector holds, gate beside gate, then those of the next
+/// units. A block is what the units' next state is made of, without a gap, and the last one is filled
+/// up with units that are 0 and stay so.
 template <class T>
 struct Parameter {
   std::string symbol;
@@ -41,6 +53,28 @@ struct Parameter {
   bool trained = true;             // false for a running average, which has no gradient
   Buffer<T> gradient{};            // only where somebody asked for it
   std::vector<Buffer<T>> state{};  // what the optimizer keeps
+  Index gates = 0, units = 0;      // where it lies in blocks
+
+  Index rows() const { return gates == 0 ? value.rows() : value.rows() / blocks(); }
+  Index columns() const { return gates == 0 ? value.columns() : gates * units; }
+
+  /// body(at, to, count) for all runs of numbers that are neighbours both in a matrix without gaps,
+  /// from `at` on, and in `value`, from `to` on.
+  template <class Body>
+  void each_run(Body&& body) const {
+    for (Index r = 0; r < rows(); ++r) {
+      if (gates == 0) body(r * columns(), r * value.stride(), columns());
+      for (Index k = 0; k < gates * blocks(); ++k) {
+        const Index gate = k / blocks(), block = k % blocks(), first = block * width<T>;
+        body(r * columns() + gate * units + first,
+             (block * rows() + r) * value.stride() + gate * width<T>,
+             std::min(width<T>, units - first));
+      }
+    }
+  }
+
+ private:
+  Index blocks() const { return (units + width<T> - 1) / width<T>; }
 };
 
 /// Takes finished blocks of gradients: keeps them, or takes the optimizer's step at once. A block
@@ -61,10 +95,12 @@ struct Pass {
   std::uint64_t step = 0;          // that they belong to
   bool training = false;           // whether dropout drops
   Receiver<T>* gradients = nullptr;  // who takes them in a backward pass
+  const bool* real = nullptr;      // which rows of sequences are no padding; null where all are real
+  const Index* ones = nullptr;     // where x is one-hot rows, the column of each 1, or -1 for none
 };
 
 /// A function y = f(x; parameters) with its derivative written out by hand. x, y, dx and dy have
-/// a row for each example; dy is dL/dy.
+/// a row for each place of each example; dy is dL/dy.
 ///
 /// forward fills y. backward fills dx, unless it is empty because nobody asks for it, and hands the
 /// gradient of each parameter to pass.gradients. Beside its parameters a layer keeps what one pass
@@ -92,8 +128,28 @@ class Layer {
   virtual void backward(ConstView<T> x, ConstView<T> y, ConstView<T> dy, View<T> dx,
                         Pass<T>& pass) = 0;
 
+  /// Whether x is ids, in one row for each example.
+  virtual bool takes_ids() const { return false; }
+
+  /// Where y is one-hot rows, the column of each 1, or -1 for none.
+  virtual const Index* ones() const { return nullptr; }
+
+  /// How many numbers of an example the layer remembers from one pass to the next; `start` says what
+  /// the next pass starts from, null for zeros, and `finish` how the last one has ended. The states
+  /// of a batch are as Python has them, without gaps.
+  virtual Index state_size() const { return 0; }
+  virtual void start(const T* /*state*/, Index /*batch*/) {}
+  virtual void finish(T* /*state*/, Index /*batch*/) const {}
+
   /// Takes the batch of the last pass, which was a training step's, into the running averages.
   virtual void update_statistics() {}
+
+  /// All of them, in the order of Python's; a layer made of layers has those of its layers.
+  virtual std::vector<Parameter<T>*> all_parameters() {
+    std::vector<Parameter<T>*> all;
+    for (auto& parameter : parameters) all.push_back(&parameter);
+    return all;
+  }
 
   std::vector<Parameter<T>> parameters;
 };

@@ -31,9 +31,9 @@ class LayerNorm final : public Layer<T> {
   }
 
   void reserve(Index batch, const Shape& x, int) override {
-    rows_ = count(x) / features_;
-    xhat_ = Buffer<T>(batch, count(x));
-    sigma_ = Buffer<T>(batch, rows_);
+    rows_ = columns(x) / features_;
+    xhat_ = Buffer<T>(batch * places(x), columns(x));
+    sigma_ = Buffer<T>(batch * places(x), rows_);
     dgamma_ = Buffer<T>(1, features_);
     dbeta_ = Buffer<T>(1, features_);
     dxhat_ = Buffer<T>(1, features_);

@@ -21,16 +21,30 @@ template <class T>
 class Sequential {
  public:
   Sequential(std::vector<std::unique_ptr<Layer<T>>> layers, Shape example)
-      : layers_(std::move(layers)), shapes_{std::move(example)} {
-    for (const auto& layer : layers_) shapes_.push_back(layer->output_shape(shapes_.back()));
-    for (const auto& shape : shapes_) sizes_.push_back(count(shape));
-    while (first_ < layers_.size() && layers_[first_]->parameters.empty()) ++first_;
+      : layers_(std::move(layers)) {
+    reshape(std::move(example));
+    while (first_ < layers_.size() && layers_[first_]->all_parameters().empty()) ++first_;
   }
 
-  Index inputs() const { return sizes_.front(); }
-  Index outputs() const { return sizes_.back(); }
-  Index outputs(std::size_t layer) const { return sizes_[layer + 1]; }
-  Index widest() const { return *std::max_element(sizes_.begin(), sizes_.end()); }
+  /// From now on the examples have this shape.
+  void reshape(Shape example) {
+    std::vector<Shape> shapes{std::move(example)};
+    for (const auto& layer : layers_) shapes.push_back(layer->output_shape(shapes.back()));
+    shapes_ = std::move(shapes);
+    room_ = 0;
+  }
+
+  /// The shapes of an example and of its output, and of that of each layer.
+  const Shape& input() const { return shapes_.front(); }
+  const Shape& output() const { return shapes_.back(); }
+  const Shape& output(std::size_t layer) const { return shapes_[layer + 1]; }
+
+  /// The most numbers that an example has in some layer.
+  Index widest() const {
+    Index most = 0;
+    for (const auto& shape : shapes_) most = std::max(most, count(shape));
+    return most;
+  }
   std::size_t size() const { return layers_.size(); }
   Layer<T>& layer(std::size_t k) { return *layers_[k]; }
 
@@ -38,7 +52,7 @@ class Sequential {
   std::vector<Parameter<T>*> parameters() {
     std::vector<Parameter<T>*> all;
     for (auto& layer : layers_) {
-      for (auto& parameter : layer->parameters) all.push_back(&parameter);
+      for (auto* parameter : layer->all_parameters()) all.push_back(parameter);
     }
     return all;
   }
@@ -46,30 +60,35 @@ class Sequential {
   /// Makes room for passes of up to `batch` examples, by so many threads.
   void reserve(Index batch, int threads = 1) {
     if (batch <= room_) return;
-    y_.assign(1, std::make_shared<Buffer<T>>(batch, inputs()));
+    y_.assign(1, make(batch, shapes_[0]));
     for (std::size_t k = 0; k < layers_.size(); ++k) {
       layers_[k]->reserve(batch, shapes_[k], threads);
       const bool needed = layers_[k]->reads_x() || (k > 0 && layers_[k - 1]->reads_y());
-      y_.push_back(over(k, needed, y_[k], batch, sizes_[k + 1]));
+      y_.push_back(over(k, needed, y_[k], batch, shapes_[k + 1]));
     }
-    dy_.assign(layers_.size() + 1, std::make_shared<Buffer<T>>(batch, outputs()));
+    dy_.assign(layers_.size() + 1, make(batch, shapes_.back()));
     for (std::size_t k = layers_.size(); k-- > first_ + 1;) {
-      dy_[k] = over(k, false, dy_[k + 1], batch, sizes_[k]);
+      dy_[k] = over(k, false, dy_[k + 1], batch, shapes_[k]);
+    }
+    if (layers_[0]->takes_ids()) {
+      real_ = std::make_unique<bool[]>(static_cast<std::size_t>(batch * count(shapes_[0])));
     }
     room_ = batch;
   }
 
   /// Where the examples of the next pass go, and where their results and dL/dy are.
-  View<T> x(Index batch) { return y_.front()->top(batch); }
-  View<T> y(Index batch) { return y_.back()->top(batch); }
-  View<T> dy(Index batch) { return dy_.back()->top(batch); }
+  View<T> x(Index batch) { return top(y_, 0, batch); }
+  View<T> y(Index batch) { return top(y_, layers_.size(), batch); }
+  View<T> dy(Index batch) { return top(dy_, layers_.size(), batch); }
 
   /// From x to y. `after(k, y)` sees the output of each layer, which the next one may overwrite.
   template <class After>
   void forward(Index batch, Pass<T>& pass, After&& after) {
+    pass.real = real_steps(batch);
     for (std::size_t k = 0; k < layers_.size(); ++k) {
-      layers_[k]->forward(constant(y_[k]->top(batch)), y_[k + 1]->top(batch), pass);
-      after(k, constant(y_[k + 1]->top(batch)));
+      pass.ones = ones_before(k);
+      layers_[k]->forward(constant(top(y_, k, batch)), top(y_, k + 1, batch), pass);
+      after(k, constant(top(y_, k + 1, batch)));
     }
   }
 
@@ -81,9 +100,10 @@ class Sequential {
   void backward(Index batch, Pass<T>& pass) {
     clear_padding(dy(batch));
     for (std::size_t k = layers_.size(); k-- > first_;) {
-      const View<T> dx = k > first_ ? dy_[k]->top(batch) : nothing<T>();
-      layers_[k]->backward(constant(y_[k]->top(batch)), constant(y_[k + 1]->top(batch)),
-                           constant(dy_[k + 1]->top(batch)), dx, pass);
+      const View<T> dx = k > first_ ? top(dy_, k, batch) : nothing<T>();
+      pass.ones = ones_before(k);
+      layers_[k]->backward(constant(top(y_, k, batch)), constant(top(y_, k + 1, batch)),
+                           constant(top(dy_, k + 1, batch)), dx, pass);
     }
   }
 
@@ -96,10 +116,31 @@ class Sequential {
   using Shared = std::shared_ptr<Buffer<T>>;
 
   /// Where layer k writes: over what it reads, if it can and that is not needed again.
-  Shared over(std::size_t k, bool needed, const Shared& read, Index batch, Index columns) {
+  Shared over(std::size_t k, bool needed, const Shared& read, Index batch, const Shape& shape) {
     if (layers_[k]->in_place() && !needed) return read;
-    return std::make_shared<Buffer<T>>(batch, columns);
+    return make(batch, shape);
   }
+
+  static Shared make(Index batch, const Shape& shape) {
+    return std::make_shared<Buffer<T>>(batch * places(shape), columns(shape));
+  }
+
+  View<T> top(const std::vector<Shared>& arrays, std::size_t k, Index batch) const {
+    return arrays[k]->top(batch * places(shapes_[k]));
+  }
+
+  /// Which steps are no padding, in the order of rows, where x is ids and some of them are -1.
+  const bool* real_steps(Index batch) {
+    if (!layers_[0]->takes_ids()) return nullptr;
+    const View<T> ids = x(batch);
+    bool all = true;
+    for (Index n = 0; n < batch; ++n) {
+      for (Index t = 0; t < ids.cols(); ++t) all &= real_[t * batch + n] = ids(n, t) >= 0;
+    }
+    return all ? nullptr : real_.get();
+  }
+
+  const Index* ones_before(std::size_t k) const { return k > 0 ? layers_[k - 1]->ones() : nullptr; }
 
   /// The loss fills the true columns only; products of dy run over whole vectors.
   static void clear_padding(View<T> dy) {
@@ -111,10 +152,10 @@ class Sequential {
 
   std::vector<std::unique_ptr<Layer<T>>> layers_;
   std::vector<Shape> shapes_;  // of an example, before each layer and after the last
-  std::vector<Index> sizes_;   // and how many numbers it has there
-  std::size_t first_ = 0;     // the first layer with parameters
+  std::size_t first_ = 0;      // the first layer with parameters
   Index room_ = 0;
   std::vector<Shared> y_, dy_;  // y_[k] is the input of layer k, y_[k + 1] its output
+  std::unique_ptr<bool[]> real_;
 };
 
 }  // namespace byhand
