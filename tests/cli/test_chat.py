@@ -104,7 +104,8 @@ def test_at_a_terminal(tiny: Path) -> None:
     program.expect("Ctrl-C stops an answer, /new begins a new conversation, Ctrl-D or /exit ends.")
     program.expect("> ")
     program.sendline("the quick fox")
-    program.expect(r"\w\w\w\w\w")
+    program.expect("the quick fox\r\n")  # what was typed
+    program.expect(r"\S\s*\S")
     program.kill(signal.SIGINT)
     program.expect(r"\[\d+ of 512 tokens(, stopped|, cut off)?\]")
     program.expect("> ")

@@ -72,14 +72,18 @@ def chat(
         asked = [*history, {"role": "user", "content": message}]
         try:
             answer = loaded.generate(asked, how, max_tokens, stop or (), seed)
+            said = _answered(answer)
+            history = [*asked, {"role": "assistant", "content": said}]
+            print(_taken(loaded, answer), file=sys.stderr, flush=True)
         except InputError as error:
             if not person:
                 raise
             complain("error", f"{error}; {NEW} begins a new conversation")
-            continue
-        said = _answered(answer)
-        history = [*asked, {"role": "assistant", "content": said}]
-        print(_taken(loaded, answer), file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            # It came just before or after the answer.
+            if not person:
+                raise
+            print(file=sys.stderr)
 
 
 def _messages(person: bool) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import socket
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from byhand.engines import available
-from byhand.errors import ByhandError
+from byhand.language.memory import memory_here
 from byhand.serving.gpus import GPU, Torch, nvidia_gpus, too_old, torch_here, without_code
 
 Verdict = Literal["ok", "note", "wrong"]
@@ -22,7 +21,7 @@ GB = 1e9
 NEEDED_DISK = 5 * GB
 """For a converted model and Ray's files."""
 LIBRARIES = {
-    "language": ("transformers", "tokenizers", "safetensors", "gguf", "peft"),
+    "language": ("transformers", "tokenizers", "safetensors", "gguf"),
     "serving": ("ray", "fastapi", "openai"),
 }
 """By the extra that installs them."""
@@ -176,42 +175,3 @@ def libraries(extra: str, names: Iterable[str]) -> Check:
         advice = f"pip install 'byhand[{extra}]'"
         return Check(title, "note", f"{', '.join(missing)} not installed", advice)
     return Check(title, "ok", ", ".join(versions))
-
-
-def memory_here() -> tuple[int, int]:
-    """Bytes of memory in all and free for a new program, within the limit of a container.
-
-    Raises      ByhandError where the system does not say
-    """
-    total, free = _of_the_machine()
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
-    ):
-        most, taken = _number(limit), _number(used)
-        if most is not None and taken is not None and most < total:
-            total, free = most, min(free, most - taken)
-    return total, free
-
-
-def _of_the_machine() -> tuple[int, int]:
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        lines = (line.split() for line in meminfo.read_text(encoding="ascii").splitlines())
-        sizes = {words[0]: int(words[1]) << 10 for words in lines}
-        return sizes["MemTotal:"], sizes["MemAvailable:"]
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError) as error:
-        raise ByhandError(f"the system does not say how much memory there is: {error}") from None
-    return total, total
-
-
-def _number(path: str) -> int | None:
-    try:
-        return int(Path(path).read_text(encoding="ascii"))
-    except (OSError, ValueError):  # no such limit, or "max"
-        return None
