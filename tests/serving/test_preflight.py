@@ -234,6 +234,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     said = CliRunner().invoke(app, ["preflight"])
     assert said.exit_code == 1
     assert [line.split() for line in said.stdout.strip().splitlines()] == [
+        ["what", "found"],
         ["ok", "Python", "3.12"],
         ["WRONG", "Port", "is", "taken;", "take", "another"],
     ]

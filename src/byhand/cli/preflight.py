@@ -31,6 +31,6 @@ def preflight(
             (SIGNS[c.verdict], c.name, c.found + (f"; {c.advice}" if c.advice else ""))
             for c in checks
         ]
-        print_table(("", "", ""), rows)
+        print_table(("", "what", "found"), rows)
     if any(check.verdict == "wrong" for check in checks):
         raise typer.Exit(1)
