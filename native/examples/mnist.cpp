@@ -136,7 +136,8 @@ Index train_epoch(Program<float>& program, const Digits& train, const Digits& te
   }
   if (done < steps) return done;
   const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
-  const auto [test_loss, right] = program.evaluate(test.examples(), test.size(), [] { return true; });
+  const auto [test_loss, right] = program.evaluate(test.examples(), test.size(), 0,
+                                                       [] { return true; });
   std::cout << std::fixed << std::setprecision(4) << "epoch " << epoch + 1 << ": loss "
             << loss / static_cast<double>(steps) << ", test accuracy " << std::setprecision(2)
             << 100 * static_cast<double>(right) / static_cast<double>(test.size()) << " %, "

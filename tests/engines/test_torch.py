@@ -249,12 +249,12 @@ def test_what_torch_compile_makes_computes_the_same() -> None:
 
 @compiles
 @pytest.mark.slow
-def test_without_a_compiler_compile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_compile_is_refused() -> None:
     from torch._inductor import config
 
-    monkeypatch.setattr(config, "force_disable_caches", True)
-    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
-    message = refusal(epoch, program(Sequential(Dense(6, 7), ReLU(), Dense(7, 3)), compile=True))
+    with config.patch({"force_disable_caches": True, "cpp.cxx": ("no-such-compiler",)}):
+        model = Sequential(Dense(6, 7), ReLU(), Dense(7, 3))
+        message = refusal(epoch, program(model, compile=True))
     assert message.startswith("torch.compile cannot compile this model here: ")
     assert message.endswith(
         "; it needs a C++ compiler (g++ or clang++) on the PATH; without compile the model trains "

@@ -194,7 +194,7 @@ def test_the_steps_compared_are_those_of_training(
     monkeypatch.setattr(parity, "compare", lambda *arguments: given.append(arguments) or [])
     compare_engines(recipe, 4)
     assert len(given) == 2
-    for dtype, (description, inputs, targets, size, rates, names, _) in zip(
+    for dtype, (description, inputs, targets, size, rates, names, *_) in zip(
         ("float64", "float32"), given, strict=True
     ):
         trainer = trainer_for(recipe)

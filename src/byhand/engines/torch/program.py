@@ -378,7 +378,9 @@ class TorchProgram:
 
 
 def _why_not_compiled(error: Exception) -> str:
-    first = str(error).strip().splitlines()[0]
+    lines = str(error).strip().splitlines()
+    # The line with its reason comes after the one that says who found it.
+    first = next((line for line in lines if not line.endswith("raised:")), lines[0])
     return (
         f"torch.compile cannot compile this model here: {first}; it needs a C++ compiler (g++ or "
         f"clang++) on the PATH; without compile the model trains as well"
