@@ -101,14 +101,16 @@ def twins(engine: str) -> dict[str, set[str]]:
         from byhand.engines.native import TWINS
 
         return {what: set(names) for what, names in TWINS.items()}
-    from byhand.engines import torch
+    from byhand.engines.torch import layers as of_layers
+    from byhand.engines.torch import losses as of_losses
+    from byhand.engines.torch import optimizers as of_optimizers
 
     tables: dict[str, dict[Any, Any]] = {
-        "layer": torch.layers.TWINS,
-        "loss": torch.losses.LOSSES,
-        "optimizer": torch.optimizers.TWINS,
-        "regularizer": torch.losses.PENALTIES,
-        "clipping": torch.optimizers.CLIPPINGS,
+        "layer": of_layers.TWINS,
+        "loss": of_losses.LOSSES,
+        "optimizer": of_optimizers.TWINS,
+        "regularizer": of_losses.PENALTIES,
+        "clipping": of_optimizers.CLIPPINGS,
     }
     return {what: {kind.__name__ for kind in table} for what, table in tables.items()}
 
