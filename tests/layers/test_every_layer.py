@@ -48,7 +48,7 @@ def test_a_layer_without_an_example_is_asked_for_one() -> None:
     assert str(error.value) == "Unknown has no example: add one to tests/layers/examples.py"
 
 
-BASES = {"MultiHead", "Pooling", "Positions", "Recurrence"}
+BASES = {"FeatureNorm", "MultiHead", "Pooling", "Positions", "Recurrence"}
 
 
 def test_every_layer_written_is_exported() -> None:

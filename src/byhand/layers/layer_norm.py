@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from byhand.errors import InputError, ShapeError
-from byhand.layers.base import Array, Gradients, Layer, Shape
+from byhand.layers.base import Array, Gradients
+from byhand.layers.feature_norm import FeatureNorm
 
 
-class LayerNorm(Layer):
+class LayerNorm(FeatureNorm):
     """y = γ ⊙ x̂ + β with x̂ = (x − μ) / σ: each row at mean 0 and variance 1, then as γ, β say.
 
     Shapes      x[..., features]   gamma[features]   beta[features]   y[..., features]
@@ -41,19 +41,9 @@ class LayerNorm(Layer):
     equation = "y = γ (x − μ) / σ + β"
     axes = {"x": ("...",), "gamma": ("features",), "beta": ("features",), "y": ("...",)}
     parameter_names = ("gamma", "beta")
-    setting_names = ("epsilon",)
 
     gamma: Array
     beta: Array
-
-    def __init__(self, features: int, *, epsilon: float = 1e-5, name: str | None = None) -> None:
-        super().__init__(name=name)
-        if features < 1:
-            raise InputError(f"{self}: features is at least 1, found {features}")
-        if not epsilon > 0:
-            raise InputError(f"{self}: epsilon is above 0, found {epsilon}")
-        self.sizes = {"features": features}
-        self.epsilon = epsilon
 
     def forward(self, x: Array) -> tuple[Array, tuple[Array, Array]]:
         self.check(x=x)
@@ -83,14 +73,6 @@ class LayerNorm(Layer):
         features = self.sizes["features"]
         self.gamma, self.beta = np.ones(features, dtype), np.zeros(features, dtype)
         return self
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        if input_shape[-1:] != (self.sizes["features"],):
-            raise ShapeError(
-                f"{self}: x has shape {input_shape}, gamma expects features = "
-                f"{self.sizes['features']} on the last axis ({self.equation})"
-            )
-        return input_shape
 
 
 def example(rng: np.random.Generator) -> dict[str, Any]:

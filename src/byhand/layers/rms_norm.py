@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from byhand.errors import InputError, ShapeError
-from byhand.layers.base import Array, Gradients, Layer, Shape
+from byhand.layers.base import Array, Gradients
+from byhand.layers.feature_norm import FeatureNorm
 
 
-class RMSNorm(Layer):
+class RMSNorm(FeatureNorm):
     """y = γ ⊙ x̂ with x̂ = x / r: each row at root mean square 1, then as γ says.
 
     Shapes      x[..., features]   gamma[features]   y[..., features]
@@ -42,18 +42,8 @@ class RMSNorm(Layer):
     equation = "y = γ x / r"
     axes = {"x": ("...",), "gamma": ("features",), "y": ("...",)}
     parameter_names = ("gamma",)
-    setting_names = ("epsilon",)
 
     gamma: Array
-
-    def __init__(self, features: int, *, epsilon: float = 1e-5, name: str | None = None) -> None:
-        super().__init__(name=name)
-        if features < 1:
-            raise InputError(f"{self}: features is at least 1, found {features}")
-        if not epsilon > 0:
-            raise InputError(f"{self}: epsilon is above 0, found {epsilon}")
-        self.sizes = {"features": features}
-        self.epsilon = epsilon
 
     def forward(self, x: Array) -> tuple[Array, tuple[Array, Array]]:
         self.check(x=x)
@@ -77,14 +67,6 @@ class RMSNorm(Layer):
         """γ = 1: what is normalised stays so."""
         self.gamma = np.ones(self.sizes["features"], dtype)
         return self
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        if input_shape[-1:] != (self.sizes["features"],):
-            raise ShapeError(
-                f"{self}: x has shape {input_shape}, gamma expects features = "
-                f"{self.sizes['features']} on the last axis ({self.equation})"
-            )
-        return input_shape
 
 
 def example(rng: np.random.Generator) -> dict[str, Any]:
