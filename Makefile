@@ -24,11 +24,12 @@ CHECK_PYTHON := import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
 
 CHECK_NATIVE := import sys; from byhand.engines import available; sys.exit(available("native"))
 
-.PHONY: help tour test lint bench bench-doctor figures docs clean
+.PHONY: help tour test coverage lint bench bench-doctor figures docs clean
 
 help:
 	@echo "make tour          install byhand and watch a hand-written network learn (about 4 minutes)"
 	@echo "make test          install everything, then lint, check types and floors, and run the tests"
+	@echo "make coverage      the tests again, saying which lines none of them runs (half as long again)"
 	@echo "make lint          ruff, import-linter and mypy alone"
 	@echo "make bench         run benchmarks/, or with ONLY=mlp one of them"
 	@echo "make bench-doctor  how good the doctor is, on benchmarks/doctor/ (about 25 minutes)"
@@ -46,6 +47,9 @@ test: $(TEST)
 	  $(BIN)/byhand data get "$$name"; \
 	done
 	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+coverage: $(TEST)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov
 
 lint: $(TEST)

@@ -54,6 +54,45 @@ def example(rng):
         "self.x.T @ dz",
         "self.x.T @ dout",
     ),
+    "methods that need no object": (
+        """
+class Softplus:
+    @staticmethod
+    def forward(x):
+        return np.logaddexp(0, x)
+
+    @staticmethod
+    def backward(x, upstream):
+        return upstream / (1 + np.exp(-x))
+
+def example(rng):
+    return {"init": {}, "forward": {"x": rng.normal(size=(4, 3))}}
+""",
+        "np.exp(-x)",
+        "np.exp(x)",
+    ),
+    "an input of ids, and a table that the constructor draws": (
+        """
+class Embedding:
+    def __init__(self, names, width):
+        self.table = np.random.default_rng(5).normal(size=(names, width))
+        self.table_grad = np.zeros_like(self.table)
+
+    def forward(self, ids):
+        self.ids = ids
+        return self.table[ids].mean(axis=1)
+
+    def backward(self, d):
+        for row, g in zip(self.ids, d):
+            for name in row:
+                self.table_grad[name] += g / len(row)
+
+def example(rng):
+    return {"init": {"names": 6, "width": 3}, "forward": {"ids": rng.integers(0, 6, (4, 5))}}
+""",
+        "+= g / len(row)",
+        "= g / len(row)",
+    ),
     "an object of the module": (
         """
 class Params:

@@ -229,5 +229,12 @@ def methods(cls: type) -> list[str]:
         for base in reversed(cls.__mro__)
         if not base.__module__.startswith("torch.")
         for name, value in vars(base).items()
-        if isinstance(value, FunctionType) and (name == "__call__" or not name.startswith("__"))
+        if isinstance(value, FunctionType | staticmethod)
+        and (name == "__call__" or not name.startswith("__"))
     ]
+
+
+def parameters(cls: type, name: str) -> list[inspect.Parameter]:
+    """A method's parameters beside the object itself."""
+    found = list(inspect.signature(getattr(cls, name)).parameters.values())
+    return found if isinstance(inspect.getattr_static(cls, name), staticmethod) else found[1:]

@@ -19,6 +19,7 @@ from byhand.doctor import (
     deadline,
     failures,
     find,
+    guards,
     loading,
     shape_annotations,
     shrinking,
@@ -70,8 +71,17 @@ def _report(
             # PyTorch alone may take long to load; what is checked has half of the time at least.
             spent = min(time.perf_counter() - began, deadline.SECONDS / 2)
             with deadline.limit(deadline.SECONDS - spent), surroundings.exact_torch():
-                module = loading.load(text, path, around)
-                return _check(module, text, target, name, given, dict(of or {}), seed)
+
+                def checked(text: str) -> Report:
+                    module = loading.load(text, path, around)
+                    return _check(
+                        module, text, target, name, given, dict(of or {}), seed, unguarded
+                    )
+
+                def unguarded(text: str) -> Report | None:
+                    return _unguarded(text, checked)
+
+                return checked(text)
     except deadline.Late as late:
         return Report(target, "error", reason=failures.slow(late, path))
     except InputError as error:
@@ -125,6 +135,7 @@ def _check(
     inputs: dict[str, Any] | None,
     of: dict[str, str],
     seed: int,
+    unguarded: Callable[[str], Report | None],
 ) -> Report:
     if not (binding.functions(module) or binding.classes(module)):
         raise find.refuse(module, name)
@@ -140,7 +151,7 @@ def _check(
     subject, outcome, found = case
     # Where the inputs are large, a point near them has to do: others cost too much time.
     more = [] if smaller else _more(module, inputs, seed)
-    report = diagnose(module, text, target, subject, outcome, found, more)
+    report = diagnose(module, text, target, subject, outcome, found, more, lambda: unguarded(text))
     notes = list(report.notes)
     if smaller:
         cuts = ", ".join(f"{size} for {length}" for length, size in smaller.items())
@@ -155,6 +166,24 @@ def _check(
     return replace(report, notes=tuple(notes))
 
 
+def _unguarded(text: str, checked: Callable[[str], Report]) -> Report | None:
+    """The outcome for the text without its guards, with a note of them where it is right; None
+    where it has none, or without them nothing can be explained either."""
+    small = guards.found(ast.parse(text), text)
+    if not small:
+        return None
+    try:
+        report = checked(guards.removed(text, small))
+    except InputError:
+        return None
+    if report.verdict == "right":
+        numbers = ", ".join(f"{guard.number} in line {guard.line}" for guard in small)
+        note = f"right but for guards against infinity, taken for 0 here: {numbers}"
+        return replace(report, notes=(note, *report.notes))
+    explained = bool(report.findings) and all(f.fix is not None for f in report.findings)
+    return guards.restored(report, text, small) if explained else None
+
+
 def _settled(
     module: Instrumented, given: dict[str, Any], name: str | None, of: dict[str, str]
 ) -> tuple[Case, dict[int, int]]:
@@ -163,7 +192,7 @@ def _settled(
 
     Raises      InputError
     """
-    if not any(values.is_real(leaf) for _, leaf in values.leaves(given)):
+    if "init" not in given and not any(values.is_real(leaf) for _, leaf in values.leaves(given)):
         raise InputError(
             f"none of {', '.join(given)} is an array of floats, or has one: there is nothing to "
             "differentiate"

@@ -164,7 +164,7 @@ def _outdone(name: str, variable: str, outcome: Outcome) -> bool:
     shape = values.shape(outcome.gradients[name])
     return any(
         names.looks_like_gradient(names.of_list(other))
-        and names.likeness(other, variable) >= 3
+        and names.likeness(other, variable) >= (3 if _container(other) == _container(name) else 7)
         and values.shape(gradient) == shape
         for other, gradient in outcome.gradients.items()
         if other != name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,15 @@ def diagnose(
     outcome: Outcome | Exception,
     claims: list[Claim],
     more: list[dict[str, Any]],
+    unguarded: Callable[[], Report | None],
 ) -> Report:
-    """Certify, and where something is wrong find out what."""
+    """Certify, and where something is wrong find out what.
+
+    unguarded   the outcome without the small numbers that guard against infinity, asked where
+                something is wrong; None where there are none, or where it is no better
+    """
     if isinstance(outcome, Exception):
-        return _shapes(module, text, target, subject, outcome)
+        return unguarded() or _shapes(module, text, target, subject, outcome)
     claims = [*claims, *absent.in_its_place(subject, outcome, claims)]
     missing = [values.named(path[1:]) for path in absent.forgotten(subject, claims)]
     judges = _judges(subject, claims, more)
@@ -44,6 +50,9 @@ def diagnose(
     gradients = [_verdict_of(claim, verdicts) for claim in claims]
     if all(g.verdict == "right" for g in gradients) and not missing:
         return Report(target, "right", tuple(gradients))
+    report = unguarded()
+    if report is not None:
+        return report
     findings = []
     bad = next((j for j, v in verdicts if v is None or len(v.right) < len(claims)), None)
     if bad is not None:

@@ -224,13 +224,12 @@ def _apart(inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def _required(cls: type, name: str) -> int:
-    parameters = list(inspect.signature(getattr(cls, name)).parameters.values())[1:]
-    return len([p for p in parameters if p.default is p.empty])
+    return len([p for p in binding.parameters(cls, name) if p.default is p.empty])
 
 
 def _by_position(cls: type, name: str, forward: dict[str, Any]) -> float | None:
-    parameters = list(inspect.signature(getattr(cls, name)).parameters.values())[1:]
-    own = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    own = [p for p in binding.parameters(cls, name) if p.kind in positional]
     required = [p for p in own if p.default is p.empty]
     if own and len(required) <= len(forward) <= len(own):
         return 0.3 * len(forward)

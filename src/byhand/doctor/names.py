@@ -57,6 +57,7 @@ def stems(name: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@lru_cache(maxsize=4096)
 def looks_like_gradient(name: str) -> bool:
     return bool(_PREFIX.match(name) or _SUFFIX.search(name)) and len(name) > 1
 
@@ -66,6 +67,7 @@ def of_list(name: str) -> str:
     return next((p for p in reversed(name.split(".")) if not p.isdecimal()), name)
 
 
+@lru_cache(maxsize=16384)
 def likeness(gradient: str, variable: str) -> int:
     """How well a gradient's name fits a variable's: 0 for not at all."""
     g, v = gradient.rsplit(".", maxsplit=1)[-1], variable.rsplit(".", maxsplit=1)[-1]

@@ -84,15 +84,11 @@ def changed(owner: Any, before: dict[Path, Any]) -> Iterator[tuple[str, Any]]:
     for path, value in values.leaves(owner):
         if not values.is_real(value):
             continue
-        text = values.named(path)
-        gradient_like = any(names.looks_like_gradient(str(k)) for k in path if isinstance(k, str))
-        if path not in before:
-            if gradient_like:
-                yield text, value
-        elif (gradient_like and not _same(before[path], value)) or (
-            gradient_like and isinstance(value, np.ndarray) and not np.any(value)
-        ):
-            yield text, value
+        if not any(names.looks_like_gradient(k) for k in path if isinstance(k, str)):
+            continue
+        zeros = isinstance(value, np.ndarray) and not np.any(value)
+        if path not in before or zeros or not _same(before[path], value):
+            yield values.named(path), value
 
 
 def split(returned: Any, labels: list[str]) -> list[tuple[str, Any]]:

@@ -19,6 +19,7 @@ class CutEdits(Scoped):
     def _cuts(self, node: ast.expr, parents: dict[int, ast.AST]) -> Iterator[Edit]:
         if isinstance(node, ast.Subscript):
             yield from self._other_ends(node)
+            yield from self._behind_the_border(node)
         if isinstance(node, ast.BinOp):
             yield from self._fitted(node)
         parent = parents.get(id(node))
@@ -57,6 +58,21 @@ class CutEdits(Scoped):
                 yield Edit(node, cut(2, width), "wrong-padding-or-stride", 1.4)
         if all(width or _is_whole(part) for part, width in zip(parts, widths, strict=True)):
             yield Edit(node, node.value, "index-shift", 1.4)
+
+    def _behind_the_border(self, node: ast.Subscript) -> Iterator[Edit]:
+        """x[:, p:p + h, p:p + w] for x[:, :h, :w]: what was padded begins after the border."""
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if not any(_is_first(part) for part in parts):
+            return
+        for width in self._borders(self.shape(node.value) or ()):
+            new = [
+                ast.Slice(width, ast.BinOp(width, ast.Add(), part.upper))  # type: ignore[attr-defined]
+                if _is_first(part)
+                else part
+                for part in parts
+            ]
+            cost = 1.4 + 0.1 * isinstance(width, ast.Constant)
+            yield Edit(node, _cut(node.value, new), "wrong-padding-or-stride", cost)
 
     def _fitted(self, node: ast.BinOp) -> Iterator[Edit]:
         """x[1:] beside y, where x has one element more: a bias, say."""
@@ -158,6 +174,16 @@ def _width(part: ast.expr) -> ast.expr | None:
     if part.lower is not None:
         return None if _negative(part.lower) else part.lower
     return part.upper.operand if _negative(part.upper) else None  # type: ignore[union-attr]
+
+
+def _is_first(part: ast.expr) -> bool:
+    """Whether a slice is :h, the first h."""
+    return (
+        isinstance(part, ast.Slice)
+        and part.lower is part.step is None
+        and part.upper is not None
+        and not _negative(part.upper)
+    )
 
 
 def _negative(bound: ast.expr | None) -> bool:
