@@ -15,7 +15,11 @@ std::vector<std::string> names(const std::vector<byhand::Entry<Part>>& entries) 
 
 void bind_float32(nb::module_& module) {
   byhand::bindings::bind<float>(module, "Program32");
-  module.def("layers", [] { return names(byhand::layers<float>()); });
+  module.def("layers", [] {
+    auto all = names(byhand::layers<float>());
+    all.push_back(byhand::kResidual);
+    return all;
+  });
   module.def("losses", [] { return names(byhand::losses<float>()); });
   module.def("optimizers", [] { return names(byhand::optimizers<float>()); });
   module.def("regularizers", [] { return std::vector<std::string>{"L1", "L2"}; });

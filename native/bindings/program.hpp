@@ -72,8 +72,6 @@ inline bool no_signal() {
   return PyErr_CheckSignals() == 0;
 }
 
-using Described = std::pair<std::string, Settings>;
-
 template <class T>
 class BoundProgram {
  public:
@@ -179,21 +177,22 @@ class BoundProgram {
                      y.data<T>());
   }
 
-  /// States are arrays for each recurrent layer, None for zeros.
-  void predict_from(nb::handle inputs, nb::list from, nb::handle out, nb::list to) {
+  /// States are arrays for each layer that has one, None for zeros. Where one is a row for each step
+  /// so far, `to` has so many `past` rows of each example, and `room` for more.
+  void predict_from(nb::handle inputs, nb::list from, nb::handle out, nb::list to,
+                    const std::vector<Index>& past, const std::vector<Index>& room) {
     const Contiguous x(inputs, PyBUF_C_CONTIGUOUS), y(out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
-    std::list<Contiguous> states;
-    std::vector<const T*> given;
-    std::vector<T*> found;
-    for (nb::handle each : from) {
-      given.push_back(each.is_none() ? nullptr : states.emplace_back(each, PyBUF_C_CONTIGUOUS).data<const T>());
-    }
-    for (nb::handle each : to) {
-      found.push_back(states.emplace_back(each, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE).data<T>());
+    std::list<Contiguous> arrays;
+    std::vector<typename Program<T>::Going> states;
+    for (std::size_t k = 0; k < to.size(); ++k) {
+      const nb::handle before = from[k], after = to[k];
+      states.push_back({before.is_none() ? nullptr : arrays.emplace_back(before, PyBUF_C_CONTIGUOUS).data<const T>(),
+                        arrays.emplace_back(after, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE).data<T>(),
+                        past.at(k), room.at(k)});
     }
     nb::gil_scoped_release released;
-    program_.predict_from(x.data<const T>(), x.size<T>() / byhand::count(program_.model().input()), given,
-                          y.data<T>(), found);
+    program_.predict_from(x.data<const T>(), x.size<T>() / byhand::count(program_.model().input()), states,
+                          y.data<T>());
   }
 
   std::vector<Output<T>> activations(Input<T> inputs) {
@@ -212,9 +211,7 @@ class BoundProgram {
 
  private:
   static Sequential<T> model(const std::vector<Described>& described, const Shape& example) {
-    std::vector<std::unique_ptr<Layer<T>>> all;
-    for (const auto& [kind, settings] : described) all.push_back(make(layers<T>(), kind, settings));
-    return Sequential<T>(std::move(all), example);
+    return Sequential<T>(make_layers<T>(described), example);
   }
 
   static typename Regularizer<T>::Kind regularizer_kind(const std::string& name) {

@@ -136,13 +136,13 @@ void test_pieces_are_the_whole() {
     auto one = program<double>(kind, 11, 1, 1);
     const std::size_t size = kBatch * 11 * (kind == "LSTM" ? 2 : 1);
     std::vector<double> states[2] = {std::vector<double>(size), std::vector<double>(size)};
-    const std::vector<double*> to = {states[0].data(), states[1].data()};
-    std::vector<const double*> from = {nullptr, nullptr};
+    double* to[2] = {states[0].data(), states[1].data()};
+    const double* from[2] = {nullptr, nullptr};
     for (Index t = 0; t < kTime; ++t) {
       std::vector<double> ids(kBatch), y(kBatch * 4);
       for (Index n = 0; n < kBatch; ++n) ids[n] = text.ids[n * kTime + t];
-      one.predict_from(ids.data(), kBatch, from, y.data(), to);
-      from = {states[0].data(), states[1].data()};
+      one.predict_from(ids.data(), kBatch, {{from[0], to[0], 0, 0}, {from[1], to[1], 0, 0}}, y.data());
+      std::copy_n(to, 2, from);
       for (Index n = 0; n < kBatch; ++n) {
         for (Index k = 0; k < 4; ++k) CHECK_NEAR(y[n * 4 + k], expected[(n * kTime + t) * 4 + k], 1e-12);
       }

@@ -61,7 +61,10 @@ def test_to_onnx(byhand: Any, folder: Path) -> None:
     [
         (["pints", "--to", "torch"], "no run 'pints' in runs/; did you mean points?"),
         (["points", "--to", "onxx"], "cannot export to 'onxx'; did you mean onnx?"),
-        (["points", "--to", "tf.js"], "cannot export to 'tf.js'; there is torch, onnx"),
+        (
+            ["points", "--to", "tf.js"],
+            "cannot export to 'tf.js'; there is torch, onnx, huggingface",
+        ),
         (["points"], "missing option '--to'; see byhand export --help"),
         (
             ["points", "--to", "onnx", "--output", "net.py"],

@@ -232,7 +232,9 @@ def test_a_text_that_is_none(byhand: Any, folder: Path, song: Path) -> None:
         assert result.stderr == f"error: {message}\n"
     result = byhand("train", "points.toml", "--text", song.name)
     assert result.exit_code == 2
-    assert result.stderr == ("error: points: model.kind: a song is a text, which takes char_rnn\n")
+    assert result.stderr == (
+        "error: points: model.kind: a song is a text, which takes char_rnn or gpt\n"
+    )
     assert not (folder / "runs").exists()
 
 

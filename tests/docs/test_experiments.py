@@ -17,6 +17,8 @@ import pytest
 from byhand.data import Dataset
 from byhand.training.environment import THREADS
 
+from ..checkpoints import models
+
 EXPERIMENTS = Path(__file__).parents[2] / "docs" / "experiments"
 RUN = """
 import pickle, sys
@@ -582,3 +584,17 @@ def test_a_network_that_writes_passes_counting(run: Any) -> None:
     assert all(sample.startswith("ROMEO:") for sample in found.samples.values())
     assert found.cells.found
     assert all(abs(each.chosen) <= 1 and abs(each.r) <= 1 for each in found.cells.found)
+
+
+def test_an_adapter_learns_and_says_how_much_it_changed(run: Any, tmp_path: Path) -> None:
+    base = models.folder(tmp_path / "base", "llama")
+    said = [{"role": "user", "content": "the fox?"}, {"role": "assistant", "content": "a lazy dog"}]
+    data = tmp_path / "said.jsonl"
+    data.write_text("\n".join([json.dumps({"messages": said})] * 20), "utf-8")
+    how = {"model": str(base), "data": str(data), "steps": 20, "context": 32, "dtype": "f32"}
+    found = run("adapters", run=str(tmp_path / "lora"), how=how | {"learning_rate": 0.01})
+    rows = found.progress.rows
+    assert rows[-1]["validation_loss"] < 0.7 * rows[0]["validation_loss"]
+    assert found.of == 102_720
+    assert list(found.changes) == ["q", "k", "v", "o", "gate", "up", "down"]
+    assert all(len(sizes) == 2 and min(sizes) > 0 for sizes in found.changes.values())

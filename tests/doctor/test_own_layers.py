@@ -20,7 +20,7 @@ from byhand.layers.rnn import RNN
 from byhand.losses import Loss
 from byhand.regularizers import Regularizer
 
-from ..layers.examples import LAYERS, OF_SEVERAL_INPUTS, WAITING, examples
+from ..layers.examples import LAYERS, OF_SEVERAL_INPUTS, examples
 
 
 def kinds(module: Any, base: type) -> list[type]:
@@ -33,7 +33,6 @@ def kinds(module: Any, base: type) -> list[type]:
 
 OWN = [
     *LAYERS,
-    *WAITING,
     *OF_SEVERAL_INPUTS,
     *kinds(losses, Loss),
     *kinds(regularizers, Regularizer),
@@ -69,9 +68,7 @@ def test_a_layer_without_a_derivative_is_told_so() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in [*LAYERS, *WAITING] if kind is not OneHot], ids=named
-)
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind is not OneHot], ids=named)
 def test_every_parameter_and_the_input_are_checked(kind: type) -> None:
     for case in examples(kind, 0, np.float64):
         x, *_ = inspect.signature(case.layer.forward).parameters

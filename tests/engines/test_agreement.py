@@ -106,7 +106,7 @@ def twins(engine: str) -> dict[str, set[str]]:
     from byhand.engines.torch import optimizers as of_optimizers
 
     tables: dict[str, dict[Any, Any]] = {
-        "layer": of_layers.TWINS,
+        "layer": {**of_layers.TWINS, **of_layers.BLOCKS},
         "loss": of_losses.LOSSES,
         "optimizer": of_optimizers.TWINS,
         "regularizer": of_losses.PENALTIES,

@@ -36,7 +36,7 @@ from byhand.layers import (
     Sequential,
 )
 from byhand.losses import Loss, QuadraticCost, SoftmaxCrossEntropy
-from byhand.models import mlp
+from byhand.models import gpt, mlp
 from byhand.optimizers import SGD
 
 X = np.random.default_rng(0).standard_normal((7, 2, 9, 8))
@@ -99,6 +99,7 @@ def test_it_answers_as_the_network_does_to_batches_of_any_size(
 
 IDS = np.random.default_rng(1).integers(0, 6, (7, 5))
 ENDING = np.where(np.arange(5) < np.array([5, 1, 3, 5, 2, 0, 4])[:, None], IDS, -1)
+SMALL = {"width": 8, "heads": 2, "kv_heads": 1, "depth": 1, "feed_forward": "swiglu"}
 BIASES = {"biases": StandardNormal()}
 
 
@@ -114,8 +115,10 @@ def both_kinds() -> Bidirectional:
         ([Embedding(6, 4), GRU(4, 3, **BIASES), LSTM(3, 5), Dense(5, 6)], ["batch", "time", 6]),
         ([OneHot(6), Dense(6, 4), both_kinds(), Dense(5, 6)], ["batch", "time", 6]),
         ([Embedding(6, 4), both_kinds(), LastStep(), Dense(5, 3)], ["batch", 3]),
+        (gpt(6, **SMALL, positions="sinusoidal").layers, ["batch", "time", 6]),
+        (gpt(6, **SMALL, positions="rotary", norm="rms").layers, ["batch", "time", 6]),
     ],
-    ids=["RNN", "GRU and LSTM", "both directions", "last step"],
+    ids=["RNN", "GRU and LSTM", "both directions", "last step", "sinusoidal", "rotary"],
 )
 def test_sequences_of_any_length_and_with_padding_at_the_end(
     exported: Any, layers: list[Layer], out: list[Any]

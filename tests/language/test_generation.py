@@ -115,7 +115,7 @@ def test_ctrl_c_leaves_a_model_that_works(model: Model, monkeypatch: pytest.Monk
     whole = model.generate(PROMPT, Sampling(0), 12).text()
     answer = model.generate(PROMPT, Sampling(0), 12)
     next(answer)
-    block, count = model.decoder._block, iter(range(10))
+    block, count = model.decoder.block, iter(range(10))
 
     def interrupted(*arguments: object) -> object:
         if next(count) == 1:
@@ -123,7 +123,7 @@ def test_ctrl_c_leaves_a_model_that_works(model: Model, monkeypatch: pytest.Monk
         return block(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(model.decoder, "_block", interrupted)
+        patch.setattr(model.decoder, "block", interrupted)
         with pytest.raises(KeyboardInterrupt):
             list(answer)
     assert model.generate(PROMPT, Sampling(0), 12).text() == whole

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import byhand.layers
 from byhand.initializers import StandardNormal
 from byhand.layers import (
+    GELU,
     GRU,
     LSTM,
     RNN,
@@ -28,29 +29,29 @@ from byhand.layers import (
     LastStep,
     Layer,
     LayerNorm,
+    LearnedPositions,
     MaxPool2D,
     OneHot,
+    Projection,
     ReLU,
+    Residual,
+    RMSNorm,
+    SelfAttention,
     Sequential,
     Sigmoid,
+    SiLU,
+    SinusoidalPositions,
     Softmax,
+    SwiGLU,
     Tanh,
 )
 from byhand.layers.additive_attention import AdditiveAttention
 from byhand.layers.attention import ScaledDotProductAttention
 from byhand.layers.cross_attention import CrossAttention
 from byhand.layers.dot_attention import DotAttention
-from byhand.layers.gelu import GELU
 from byhand.layers.general_attention import GeneralAttention
-from byhand.layers.learned_positions import LearnedPositions
 from byhand.layers.recurrent import Cell, RecurrentLayer
-from byhand.layers.residual import Residual
-from byhand.layers.rms_norm import RMSNorm
 from byhand.layers.rotary import Rotary
-from byhand.layers.self_attention import SelfAttention
-from byhand.layers.silu import SiLU
-from byhand.layers.sinusoidal_positions import SinusoidalPositions
-from byhand.layers.swiglu import SwiGLU
 
 Array = NDArray[Any]
 
@@ -86,6 +87,15 @@ def dense(*more_axes: int) -> Builder:
         layer = Dense(n_in, n_out, weights=StandardNormal(), biases=StandardNormal())
         x = rng.standard_normal((batch, *more_axes, n_in))
         return Example(layer.initialize(rng, dtype), x.astype(dtype))
+
+    return build
+
+
+def projection(*more_axes: int) -> Builder:
+    def build(rng: Generator, dtype: Any) -> Example:
+        batch, n_in, n_out = sizes(rng, 3)
+        x = rng.standard_normal((batch, *more_axes, n_in)).astype(dtype)
+        return Example(Projection(n_in, n_out).initialize(rng, dtype), x)
 
     return build
 
@@ -303,6 +313,7 @@ EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
         images(MaxPool2D((2, 3), stride=(1, 2), padding=(0, 1))),
     ),
     OneHot: (of_ids(OneHot),),
+    Projection: (projection(), projection(4)),
     RMSNorm: (rms_norm(2), rms_norm(3)),
     RNN: (recurrent(RNN),),
     ReLU: (elementwise(ReLU, 1), elementwise(ReLU, 3)),
@@ -337,17 +348,6 @@ LAYERS = [
 its tests in test_recurrent.py."""
 
 
-WAITING = [
-    GELU,
-    LearnedPositions,
-    RMSNorm,
-    Residual,
-    SelfAttention,
-    SiLU,
-    SinusoidalPositions,
-    SwiGLU,
-]
-"""Not exported before they are written in C++ and in PyTorch as well."""
 OF_SEVERAL_INPUTS = [
     AdditiveAttention,
     CrossAttention,
@@ -356,7 +356,7 @@ OF_SEVERAL_INPUTS = [
     Rotary,
     ScaledDotProductAttention,
 ]
-"""Waiting, too. They stand in no Sequential, and have their tests in test_attention.py."""
+"""They stand in no Sequential, and have their tests in test_attention.py."""
 
 
 def examples(kind: type[Layer], seed: int, dtype: Any) -> list[Example]:

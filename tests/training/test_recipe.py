@@ -143,7 +143,7 @@ MISTAKES = {
     "training.epoch=3": "unknown key training.epoch; did you mean epochs?",
     "training.x=3": "unknown key training.x; known are epochs, batch_size, seed, dtype, engine, "
     "threads, device, compile, amp, monitor, patience, keep_epochs, "
-    "carry_state",
+    "carry_state, steps_per_epoch",
     "data.tabel='a.csv'": "unknown key data.tabel; did you mean table?",
     "training.epochs=many": "training.epochs: expected a whole number, found 'many'",
     "training.epochs=3.0": "training.epochs: expected a whole number, found 3.0",
@@ -221,7 +221,7 @@ def test_a_mistake_is_named(tmp_path: Path, change: str) -> None:
 
 
 CNN_MISTAKES = {
-    "model.kind=lstm": "model.kind: expected 'mlp', 'cnn' or 'char_rnn', found 'lstm'",
+    "model.kind=lstm": "model.kind: expected 'mlp', 'cnn', 'char_rnn' or 'gpt', found 'lstm'",
     "model.sizes=[784, 10]": "unknown key model.sizes; known are output, dropout, weights, biases, "
     "start, kind, image, channels, kernel, pool, hidden, outputs, activation",
     "model.channel=[3]": "unknown key model.channel; did you mean channels?",

@@ -12,7 +12,7 @@ from byhand.engines import ENGINES, Program
 from byhand.errors import InputError
 from byhand.initializers import StandardNormal
 from byhand.losses import SoftmaxCrossEntropy
-from byhand.models import char_rnn
+from byhand.models import char_rnn, gpt
 from byhand.optimizers import SGD
 from byhand.randomness import stream
 from byhand.sampling import Sampling
@@ -142,3 +142,30 @@ def test_bytes_that_are_no_character_do_not_stop_what_follows() -> None:
         "\ufffd",
     ]
     assert list(spelled([], pairs)) == []
+
+
+def transformer(positions: str, engine: str = "numpy") -> Program:
+    model = gpt(len(ABC), width=8, heads=2, depth=1, context=6, positions=positions)
+    model = model.initialize(3)
+    return engines.compile(model, SoftmaxCrossEntropy(), SGD(0.1), engine=engine)
+
+
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_when_its_context_is_full_it_begins_again_with_half(positions: str) -> None:
+    compiled, how = transformer(positions), Sampling(0.7)
+    found = list(islice(continued(compiled, encoded("ab", ABC), how, 5, context=6), 30))
+    read, random = [1, 2], stream(5, "sampling")
+    for token in found:
+        p = compiled.predict(np.array([read]))[0, -1]
+        assert token == how.draw(p, random.random())
+        read.append(token)
+        if len(read) > 6:
+            read = read[-3:]
+
+
+def test_of_a_prompt_longer_than_the_context_the_end_is_read() -> None:
+    compiled, prompt = transformer("learned"), encoded("abcabcabca", ABC)
+    expected = compiled.predict(prompt[None, -6:])[0, -1]
+    np.testing.assert_allclose(after(compiled, prompt, 6)[0], expected, rtol=1e-12)
+    token = next(continued(compiled, prompt, Sampling(0.0), 5, context=6))
+    assert token == expected.argmax()

@@ -342,7 +342,7 @@ def test_workers_do_not_share_a_state(tmp_path: Path) -> None:
         ),
         (
             ["model={ sizes = [5, 3] }"],
-            "tale: model.kind: tale is a text, which takes char_rnn",
+            "tale: model.kind: tale is a text, which takes char_rnn or gpt",
         ),
         (
             ["data={ inputs = [[1.0]], targets = [[1.0]] }", "training.carry_state=false"],

@@ -89,10 +89,8 @@ class Program {
         parameters_(model_.parameters()),
         trained_(trained(parameters_)),
         products_(recipe_.threads, longest(parameters_)),
-        pass_{products_, recipe_.seed} {
-    for (std::size_t k = 0; k < model_.size(); ++k) {
-      if (model_.layer(k).state_size() > 0) recurrent_.push_back(&model_.layer(k));
-    }
+        pass_{products_, recipe_.seed},
+        recurrent_(model_.all_over_steps()) {
     carried_.values.resize(recurrent_.size());
     if (recipe_.clipping.kind != Clipping::Kind::global_norm) {
       recipe_.optimizer->regularizer = recipe_.regularizer;
@@ -193,14 +191,27 @@ class Program {
     });
   }
 
-  /// The same for pieces of sequences, from states in which each recurrent layer starts (null for
-  /// zeros), to states in which it ends.
-  void predict_from(const T* inputs, Index count, const std::vector<const T*>& from, T* out,
-                    const std::vector<T*>& to) {
+  /// The state of a layer before a piece of a sequence (null for zeros), and where that after it
+  /// goes. One that is a row for each step so far is in `to` already: `past` rows of each example, with
+  /// room for as many as `room`.
+  struct Going {
+    const T* from;
+    T* to;
+    Index past, room;
+  };
+
+  /// The same for pieces of sequences.
+  void predict_from(const T* inputs, Index count, const std::vector<Going>& states, T* out) {
     reserve(count);
-    for (std::size_t k = 0; k < recurrent_.size(); ++k) recurrent_[k]->start(from[k], count);
+    for (std::size_t k = 0; k < recurrent_.size(); ++k) {
+      recurrent_[k]->start(states[k].from, count);
+      recurrent_[k]->go_on(states[k].to, states[k].past, states[k].room);
+    }
     predict_part(inputs, 0, count, out);
-    for (std::size_t k = 0; k < recurrent_.size(); ++k) recurrent_[k]->finish(to[k], count);
+    for (std::size_t k = 0; k < recurrent_.size(); ++k) {
+      recurrent_[k]->finish(states[k].to, count);
+      recurrent_[k]->go_on(nullptr, 0, 0);
+    }
   }
 
   /// The output of each layer k in evaluation, one example after the other in out[k], without gaps.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "byhand/clipping.hpp"
@@ -15,18 +16,27 @@
 #include "byhand/layers/dropout.hpp"
 #include "byhand/layers/embedding.hpp"
 #include "byhand/layers/flatten.hpp"
+#include "byhand/layers/gelu.hpp"
 #include "byhand/layers/global_average_pool2d.hpp"
 #include "byhand/layers/gru.hpp"
 #include "byhand/layers/last_step.hpp"
 #include "byhand/layers/layer_norm.hpp"
+#include "byhand/layers/learned_positions.hpp"
 #include "byhand/layers/lstm.hpp"
 #include "byhand/layers/max_pool2d.hpp"
 #include "byhand/layers/one_hot.hpp"
+#include "byhand/layers/projection.hpp"
 #include "byhand/layers/relu.hpp"
+#include "byhand/layers/residual.hpp"
+#include "byhand/layers/rms_norm.hpp"
 #include "byhand/layers/rnn.hpp"
+#include "byhand/layers/self_attention.hpp"
 #include "byhand/layers/sequential.hpp"
 #include "byhand/layers/sigmoid.hpp"
+#include "byhand/layers/silu.hpp"
+#include "byhand/layers/sinusoidal_positions.hpp"
 #include "byhand/layers/softmax.hpp"
+#include "byhand/layers/swiglu.hpp"
 #include "byhand/layers/tanh.hpp"
 #include "byhand/losses.hpp"
 #include "byhand/optimizers.hpp"
@@ -63,17 +73,25 @@ const std::vector<Entry<Layer<T>>>& layers() {
       entry<Layer<T>, Dropout<T>>("Dropout"),
       entry<Layer<T>, Embedding<T>>("Embedding"),
       entry<Layer<T>, Flatten<T>>("Flatten"),
+      entry<Layer<T>, GELU<T>>("GELU"),
       entry<Layer<T>, GRU<T>>("GRU"),
       entry<Layer<T>, GlobalAveragePool2D<T>>("GlobalAveragePool2D"),
       entry<Layer<T>, LSTM<T>>("LSTM"),
       entry<Layer<T>, LastStep<T>>("LastStep"),
       entry<Layer<T>, LayerNorm<T>>("LayerNorm"),
+      entry<Layer<T>, LearnedPositions<T>>("LearnedPositions"),
       entry<Layer<T>, MaxPool2D<T>>("MaxPool2D"),
       entry<Layer<T>, OneHot<T>>("OneHot"),
+      entry<Layer<T>, Projection<T>>("Projection"),
+      entry<Layer<T>, RMSNorm<T>>("RMSNorm"),
       entry<Layer<T>, RNN<T>>("RNN"),
       entry<Layer<T>, ReLU<T>>("ReLU"),
+      entry<Layer<T>, SelfAttention<T>>("SelfAttention"),
+      entry<Layer<T>, SiLU<T>>("SiLU"),
       entry<Layer<T>, Sigmoid<T>>("Sigmoid"),
+      entry<Layer<T>, SinusoidalPositions<T>>("SinusoidalPositions"),
       entry<Layer<T>, Softmax<T>>("Softmax"),
+      entry<Layer<T>, SwiGLU<T>>("SwiGLU"),
       entry<Layer<T>, Tanh<T>>("Tanh"),
   };
   return all;
@@ -113,6 +131,28 @@ std::unique_ptr<Part> make(const std::vector<Entry<Part>>& entries, const std::s
     names += (names.empty() ? "" : ", ") + each.name;
   }
   throw std::invalid_argument("no twin of " + name + " is written in C++; there is " + names);
+}
+
+/// The name of a layer, and its settings.
+using Described = std::pair<std::string, Settings>;
+
+/// A layer made of others. In a description those follow it, and its setting `inside` says how many
+/// there are, theirs included.
+inline const std::string kResidual = "Residual";
+
+template <class T>
+std::vector<std::unique_ptr<Layer<T>>> make_layers(const std::vector<Described>& described) {
+  std::vector<std::unique_ptr<Layer<T>>> all;
+  for (auto at = described.begin(); at != described.end(); ++at) {
+    if (at->first != kResidual) {
+      all.push_back(make(layers<T>(), at->first, at->second));
+      continue;
+    }
+    const auto first = at + 1;
+    at += static_cast<std::ptrdiff_t>(setting(at->second, "inside"));
+    all.push_back(std::make_unique<Residual<T>>(make_layers<T>({first, at + 1})));
+  }
+  return all;
 }
 
 }  // namespace byhand

@@ -80,11 +80,21 @@ def convert(
     Raises      InputError for models, formats and types that do not go together; ByhandError where
                 the disk has no room
     """
-    source, destination = Path(source), Path(destination)
-    to = _target(destination, to)
+    to = _target(Path(destination), to)
     wanted = None if dtype is None else dtype_named(dtype)
-    checkpoint = open(source)
-    planned = plan(checkpoint, wanted)
+    return write(open(source), destination, to, wanted)
+
+
+def write(
+    checkpoint: Checkpoint,
+    destination: str | Path,
+    to: str | None = None,
+    dtype: str | None = None,
+) -> Checkpoint:
+    """Write a model that is open, as `convert` does."""
+    destination = Path(destination)
+    to = _target(destination, to)
+    planned = plan(checkpoint, None if dtype is None else dtype_named(dtype))
     _check_room(checkpoint, destination, planned)
     if to == "gguf":
         with atomic(destination) as temporary:

@@ -17,7 +17,9 @@ from byhand.cli import (
     chat,
     check,
     data,
+    deploy,
     export,
+    finetune,
     generate,
     napkin,
     parity,
@@ -28,6 +30,7 @@ from byhand.cli import (
     resume,
     runs,
     sample,
+    serve,
     show,
     sweep,
     tour,
@@ -82,10 +85,13 @@ app.command()(check.check)
 app.command()(preflight.preflight)
 app.command()(generate.generate)
 app.command()(chat.chat)
+app.command()(finetune.finetune)
+app.command()(serve.serve)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 app.add_typer(napkin.app, name="napkin")
 app.add_typer(weights.app, name="weights")
+app.add_typer(deploy.app, name="deploy")
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from byhand.cli.say import complain, duration, percent, text_loss
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from byhand.training import Listener, Trainer
 
 Row = dict[str, Any]
@@ -18,7 +20,7 @@ Row = dict[str, Any]
 
 def progress(quiet_stdout: bool = False) -> Listener:
     """The listener that suits where the output goes; `quiet_stdout` keeps to stderr."""
-    if _watched(quiet_stdout):
+    if watched(quiet_stdout):
         return Bar()
     return Lines(sys.stderr if quiet_stdout else sys.stdout)
 
@@ -26,7 +28,7 @@ def progress(quiet_stdout: bool = False) -> Listener:
 @contextmanager
 def status(quiet_stdout: bool = False) -> Iterator[Callable[[str], None]]:
     """Takes what is being done now and shows it on a terminal; elsewhere it says nothing."""
-    if not _watched(quiet_stdout):
+    if not watched(quiet_stdout):
         yield lambda text: None
         return
     from rich.console import Console
@@ -35,9 +37,26 @@ def status(quiet_stdout: bool = False) -> Iterator[Callable[[str], None]]:
         yield shown.update
 
 
-def _watched(quiet_stdout: bool) -> bool:
+def watched(quiet_stdout: bool) -> bool:
     """Whether a person sees stderr, and it does not mingle with results that go elsewhere."""
     return sys.stderr.isatty() and (quiet_stdout or sys.stdout.isatty())
+
+
+def bar() -> Progress:
+    """A bar with numbers beside it and the time that is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", style="bold"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[numbers]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("left"),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+        expand=True,
+    )
 
 
 class Lines:
@@ -67,20 +86,8 @@ class Bar:
     """A bar over all steps; finished epochs and warnings scroll by above it."""
 
     def start(self, trainer: Trainer) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
         self._epochs = trainer.epochs
-        self._progress = Progress(
-            TextColumn("{task.description}", style="bold"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[numbers]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("left"),
-            console=Console(stderr=True, highlight=False),
-            transient=True,
-            expand=True,
-        )
+        self._progress = bar()
         self._accuracy = ""
         self._task = self._progress.add_task(
             "", total=trainer.total_steps, completed=trainer.position.step, numbers=""

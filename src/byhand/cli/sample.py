@@ -53,16 +53,18 @@ def sample(
     from byhand.sampling import Sampling
     from byhand.training import Run
     from byhand.training.sampling import after, continued, encoded, spelled
-    from byhand.training.session import language_model
+    from byhand.training.session import context_of, language_model
 
     how = Sampling(temperature, top_k, top_p)
-    program, vocabulary = language_model(Run.open(run), engine)
+    opened = Run.open(run)
+    program, vocabulary = language_model(opened, engine)
+    context = context_of(opened)
     ids = encoded(prompt, vocabulary)
     if only_next:
-        _say_next(how.left(after(program, ids)[0]), vocabulary, as_json)
+        _say_next(how.left(after(program, ids, context)[0]), vocabulary, as_json)
         return
     given = vocabulary.decode(ids)
-    written = spelled(islice(continued(program, ids, how, seed), length), vocabulary)
+    written = spelled(islice(continued(program, ids, how, seed, context), length), vocabulary)
     if as_json:
         print_json({"run": run, "seed": seed, "prompt": given, "text": "".join(written)})
         return

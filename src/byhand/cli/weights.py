@@ -148,7 +148,9 @@ def convert(
     _say_written(source, made, as_json)
 
 
-def _say_written(source: Path, made: Checkpoint, as_json: bool) -> None:
+def _say_written(
+    source: Path, made: Checkpoint, as_json: bool, following: str | None = None
+) -> None:
     said = {
         "path": str(made.path),
         "format": made.format,
@@ -163,7 +165,7 @@ def _say_written(source: Path, made: Checkpoint, as_json: bool) -> None:
             ("written", str(made.path)),
             ("format", made.format),
             ("parameters", f"{made.parameters:,} in {len(made.tensors)} tensors"),
-            ("next", f"byhand weights verify {source} {made.path}"),
+            ("next", following or f"byhand weights verify {source} {made.path}"),
         ]
     )
 
@@ -189,6 +191,43 @@ def quantize(
         tell(f"quantizing {source}")
         made = checkpoints.quantize(source, destination, kind)
     _say_written(source, made, as_json)
+
+
+@app.command()
+def merge(
+    base: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASE",
+            help="The model: a folder, a .gguf file, or smollm2 or gemma3.",
+            show_default=False,
+        ),
+    ],
+    adapter: Annotated[
+        Path,
+        typer.Argument(metavar="ADAPTER", help="A folder as PEFT saves it.", show_default=False),
+    ],
+    destination: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TO_PATH", help="A new folder, or a new .gguf file.", show_default=False
+        ),
+    ],
+    dtype: Annotated[
+        str | None, typer.Option(help="f32, f16 or bf16; otherwise as the base has it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model with an adapter added into its weights: W + s · B A.
+
+    The base is the one that is named, whatever the adapter calls its own.
+    """
+    from byhand.language.merging import merge as merged
+
+    with status(as_json) as tell:
+        tell(f"merging {adapter} into {base}")
+        made = merged(base, adapter, destination, dtype)
+    _say_written(adapter, made, as_json, f"byhand generate {made.path}")
 
 
 @app.command()

@@ -92,8 +92,8 @@ def _candidates(tree: ast.Module) -> Iterator[ast.expr | None]:
             yield node.value
         elif isinstance(node, ast.arguments):
             optional = [*node.posonlyargs, *node.args][-len(node.defaults) :]
-            given = [*zip(optional, node.defaults, strict=False)]
-            given += [*zip(node.kwonlyargs, node.kw_defaults, strict=True)]  # type: ignore[arg-type]
+            named = [*optional, *node.kwonlyargs] if node.defaults else node.kwonlyargs
+            given = zip(named, [*node.defaults, *node.kw_defaults], strict=True)
             yield from (value for argument, value in given if NAMES.search(argument.arg))
 
 

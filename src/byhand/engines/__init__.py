@@ -6,9 +6,17 @@ from __future__ import annotations
 import importlib
 
 from byhand.clipping import Clipping
-from byhand.engines.program import Description, Evaluation, Program, answers, recurrent_layers
+from byhand.engines.program import (
+    Description,
+    Evaluation,
+    Program,
+    answers,
+    layers_over_steps,
+    recurrent_layers,
+)
 from byhand.errors import InputError
 from byhand.layers import Bidirectional, Sequential
+from byhand.layers.recurrent import RecurrentLayer
 from byhand.losses import Loss
 from byhand.optimizers import Optimizer
 from byhand.regularizers import Regularizer
@@ -129,6 +137,12 @@ def _check_carried(model: Sequential) -> None:
         raise InputError(
             f"{both[0]} reads each sequence from its end too, so no state can be carried on: "
             f"leave carry_state out, or read in one direction"
+        )
+    grows = [n for n, a in layers_over_steps(model).items() if not isinstance(a, RecurrentLayer)]
+    if grows:
+        raise InputError(
+            f"the state of {grows[0]} is of all steps so far, and carry_state would keep the whole "
+            "text: leave it out"
         )
     if not recurrent_layers(model):
         raise InputError(

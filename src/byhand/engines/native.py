@@ -14,29 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.engines import _native
+from byhand.engines.growing import GrowingStates
 from byhand.engines.native_checks import (
     batches_of_padding,
     check_order,
+    check_positions,
     check_rows,
     check_targets,
     checked_ids,
     checked_rates,
     is_padding,
+    refuse_growing_streams,
     refuse_what_has_no_twin,
+    shortened,
 )
+from byhand.engines.native_layers import described
 from byhand.engines.program import (
     Array,
     Description,
     Evaluation,
     are_answers,
+    batch_of,
     check_carried_state,
     check_recurrent_state,
     check_state,
     groups,
-    recurrent_layers,
+    layers_over_steps,
 )
 from byhand.errors import InputError
-from byhand.layers import Bidirectional, Layer, Shape
+from byhand.layers import SelfAttention, Shape
 from byhand.losses import are_labels
 
 TWINS: dict[str, tuple[str, ...]] = {
@@ -46,7 +52,7 @@ TWINS: dict[str, tuple[str, ...]] = {
     "regularizer": tuple(_native.regularizers()),
     "clipping": tuple(_native.clippings()),
 }
-"""What is written in C++ too, by the names of the Python classes."""
+"""What is written in C++, by the names of the Python classes."""
 MOST_THREADS = 64
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,8 +92,9 @@ class NativeProgram:
         self._shapes = {name: value.shape for name, value in model.parameters.items()}
         self._trained = frozenset(model.trained)
         self._state = description.optimizer.initial_state(model.trained)
-        self._recurrent = recurrent_layers(model)
+        self._over_steps = layers_over_steps(model)
         self._states: dict[str, Array] = {}
+        self._growing = GrowingStates(self.dtype)
         self._takes_ids = "ids" in model.layers[0].axes
         self._symbols = description.optimizer.state_names
         self._core: Any = None
@@ -132,9 +139,10 @@ class NativeProgram:
         if self._core is None:
             return {name: value.copy() for name, value in self._states.items()}
         batch, values = self._core.recurrent_state()
+        layers = self._over_steps.items() if batch else ()
         return {
-            str(layer.name): value.reshape(layer.state_shape(batch))
-            for layer, value in zip(self._recurrent if batch else [], values, strict=True)
+            name: value.reshape(layer.state_shape(batch))
+            for (name, layer), value in zip(layers, values, strict=True)
         }
 
     @one_at_a_time
@@ -203,6 +211,7 @@ class NativeProgram:
     def evaluate(self, inputs: Array, targets: Array, streams: int | None = None) -> Evaluation:
         if streams is not None:
             next(groups(len(inputs), streams, streams))  # refuses what makes no whole groups
+            refuse_growing_streams(self._over_steps)
         core = self._core_for(inputs)
         if not is_padding(targets):  # whose mean is over no example
             self._check_targets(targets, len(inputs))
@@ -225,16 +234,21 @@ class NativeProgram:
             if states:
                 check_recurrent_state(states, self.description.model)
                 self._check_states(states, len(inputs))
+                check_positions(states, self._over_steps, inputs)
             y = np.empty((len(inputs), *self._output), self.dtype)
-            after = {
-                str(layer.name): np.empty(layer.state_shape(len(inputs)), self.dtype)
-                for layer in self._recurrent
-            }
-            before = [
-                np.ascontiguousarray(states[name], self.dtype) if name in states else None
-                for name in after
-            ]
-            core.predict_from(self._numbers(inputs), before, y, list(after.values()))
+            after, going = {}, []
+            for name, layer in self._over_steps.items():
+                state, past, room = states.get(name), 0, 0
+                if isinstance(layer, SelfAttention):
+                    rows, past = self._growing.room_for(name, layer, state, *inputs.shape[:2])
+                    state, room = None, rows.shape[1]
+                    after[name] = rows[:, : past + inputs.shape[1]]
+                else:
+                    rows = after[name] = np.empty(layer.state_shape(len(inputs)), self.dtype)
+                before = None if state is None else np.ascontiguousarray(state, self.dtype)
+                going.append((before, rows, past, room))
+            parts = [list(part) for part in zip(*going, strict=True)] or [[]] * 4
+            core.predict_from(self._numbers(inputs), parts[0], y, *parts[1:])
             return y, after
 
     @one_at_a_time
@@ -265,11 +279,12 @@ class NativeProgram:
             states = self.recurrent_state()
             for batch in batches:
                 self._check_states(states, batch)
-                states = {str(layer.name): layer.zero_state(batch) for layer in self._recurrent}
+                states = self._zero_states(batch)
 
     def _check_states(self, states: Mapping[str, Array], batch: int) -> None:
-        """Refuse a batch of another size than these states, as the recurrent layer itself does."""
-        if any(value.shape[-2] != batch for value in states.values()):
+        """Refuse states of another batch, or for a layer that takes none, as the layer does."""
+        layers = [(self._over_steps[name], state) for name, state in states.items()]
+        if any(batch_of(s, of) != batch or not getattr(of, "causal", True) for of, s in layers):
             with np.errstate(all="ignore"):
                 self.description.model.forward(self._made_up(batch), states=states)
 
@@ -306,9 +321,9 @@ class NativeProgram:
                     InputError where C++ has no rows for them
         """
         with np.errstate(all="ignore"):
-            made_up = np.zeros((1, *example), np.int64 if ids else self.dtype)
-            y, _ = self.description.model.forward(made_up)
-        self._output = y.shape[1:]
+            made_up = np.zeros((1, *shortened(example, self._over_steps)), self.dtype)
+            self.description.model.forward(made_up.astype(np.int64) if ids else made_up)
+        self._output = self.description.model.output_shape(example)
         check_rows(self.description.model, example)
         if self._core is None:
             self._make_core(example)
@@ -321,10 +336,7 @@ class NativeProgram:
         kind = _native.Program32 if self.dtype == np.float32 else _native.Program64
         regularizer, clipping = d.regularizer, d.clipping
         self._core = kind(
-            layers=[
-                (type(layer).__name__, {**_numbers_of(layer), "place": place})
-                for place, layer in enumerate(d.model.layers)
-            ],
+            layers=described(d.model),
             example=example,
             loss=type(d.loss).__name__,
             optimizer=(type(d.optimizer).__name__, asdict(d.optimizer)),
@@ -357,14 +369,16 @@ class NativeProgram:
                 self._core.set(k, s, np.ascontiguousarray(self._state[f"{symbol}.{name}"]))
 
     def _push_recurrent_state(self) -> None:
-        if self._core is None:
+        if self._core is None or not self.description.carry_state:
             return
         batch = next((value.shape[-2] for value in self._states.values()), 0)
-        values = [
-            np.ascontiguousarray(self._states.get(str(layer.name), layer.zero_state(batch)))
-            for layer in self._recurrent
-        ]
-        self._core.set_recurrent_state(values, batch)
+        states = self._zero_states(batch) | self._states
+        self._core.set_recurrent_state([*map(np.ascontiguousarray, states.values())], batch)
+
+    def _zero_states(self, batch: int) -> dict[str, Array]:
+        """Of a program that carries its state, which only recurrent layers have."""
+        shapes = {name: layer.state_shape(batch) for name, layer in self._over_steps.items()}
+        return {name: np.zeros(shape, self.dtype) for name, shape in shapes.items()}
 
     def _pull(
         self, get: Callable[[int], Array], names: Container[str] | None = None
@@ -375,17 +389,6 @@ class NativeProgram:
             for k, (name, shape) in enumerate(self._shapes.items())
             if names is None or name in names
         }
-
-
-def _numbers_of(layer: Layer) -> dict[str, float]:
-    """What describes a layer to C++: its sizes and settings. The two layers of a Bidirectional have
-    theirs with the direction in front, and their kind as a name that is there."""
-    numbers = {**layer.sizes, **layer.settings}
-    if isinstance(layer, Bidirectional):
-        for direction, one in layer.directions.items():
-            own = {**one.sizes, **one.settings, type(one).__name__: 1}
-            numbers |= {f"{direction}_{name}": value for name, value in own.items()}
-    return numbers
 
 
 def _processors() -> int:

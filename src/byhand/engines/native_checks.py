@@ -13,8 +13,20 @@ from numpy.typing import NDArray
 from byhand import clipping, layers, losses, optimizers, regularizers
 from byhand.engines.program import Array, Description, are_answers
 from byhand.errors import InputError, ShapeError
-from byhand.layers import Dense, Layer, Sequential, Shape, Softmax
+from byhand.layers import (
+    Dense,
+    Layer,
+    LearnedPositions,
+    Projection,
+    Residual,
+    SelfAttention,
+    Sequential,
+    Shape,
+    Softmax,
+    SwiGLU,
+)
 from byhand.layers.embedding import PADDING, check_ids, is_token
+from byhand.layers.sequential import OverSteps, real_steps
 from byhand.losses import Loss, are_labels
 
 ROOMS: dict[str, ModuleType] = {
@@ -26,13 +38,21 @@ ROOMS: dict[str, ModuleType] = {
 }
 
 
+OF_ROWS = (Dense, Projection, Softmax, SwiGLU)
+"""Layers that work on the last axis, in C++ on that of a row."""
+
+
+ASKED = 64
+"""Steps of an attention that NumPy is asked about."""
+
+
 def refuse_what_has_no_twin(description: Description, twins: Mapping[str, Sequence[str]]) -> None:
     """Refuse a part that is not written in C++.
 
     Raises      InputError
     """
     used = [
-        *(("layer", layer) for layer in description.model.layers),
+        *(("layer", layer) for layer in _all_layers(description.model)),
         ("loss", description.loss),
         ("optimizer", description.optimizer),
         ("regularizer", description.regularizer),
@@ -54,6 +74,14 @@ def refuse_what_has_no_twin(description: Description, twins: Mapping[str, Sequen
             )
 
 
+def _all_layers(model: Sequential) -> Iterator[Layer]:
+    """Those inside of blocks, too."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, Sequential):
+            yield from _all_layers(layer)
+
+
 def check_rows(model: Sequential, example: Shape) -> None:
     """Refuse examples of which C++ has not got the rows that a layer works on.
 
@@ -61,7 +89,9 @@ def check_rows(model: Sequential, example: Shape) -> None:
     """
     shape = example
     for layer in model.layers:
-        if isinstance(layer, Dense | Softmax) and len(shape) > 2:
+        if isinstance(layer, Residual):
+            check_rows(layer, shape)
+        if isinstance(layer, OF_ROWS) and len(shape) > 2:
             raise InputError(
                 f"{layer}: engine native takes examples of one axis here, or of two, time first; "
                 f"found {shape}: use engine numpy"
@@ -78,6 +108,48 @@ def checked_ids(layer: Layer, ids: Array) -> Array:
     if ids.size and not PADDING <= ids.min() <= ids.max() < layer.sizes["vocabulary"]:
         check_ids(layer, ids)
     return ids
+
+
+def check_positions(
+    states: Mapping[str, Array], layers: Mapping[str, OverSteps], inputs: Array
+) -> None:
+    """Refuse to go on where a table of positions ends, as the layer itself does: C++ reads the rows
+    that the states lead to."""
+    for name, layer in layers.items():
+        state = states.get(name)
+        if isinstance(layer, LearnedPositions) and state is not None:
+            batch, time = inputs.shape[:2]
+            if not 0 <= state.min(initial=0) <= state.max(initial=0) + time <= len(layer.P):
+                x = np.zeros((batch, time, layer.P.shape[1]), layer.P.dtype)
+                layer.forward(x, state.astype(x.dtype), real_steps(inputs))
+
+
+def shortened(example: Shape, layers: Mapping[str, OverSteps]) -> Shape:
+    """The shape of an example that NumPy may be asked about: its attention takes memory with the
+    square of the steps, so that of a few of them where the layers would take more as well."""
+    tables = [len(layer.P) for layer in layers.values() if isinstance(layer, LearnedPositions)]
+    attends = any(isinstance(layer, SelfAttention) for layer in layers.values())
+    if (
+        not attends
+        or not example
+        or example[0] <= ASKED
+        or example[0] > min(tables, default=example[0])
+    ):
+        return example
+    return ASKED, *example[1:]
+
+
+def refuse_growing_streams(layers: Mapping[str, OverSteps]) -> None:
+    """Refuse to evaluate in streams where a state is of all steps so far.
+
+    Raises      InputError
+    """
+    for name, layer in layers.items():
+        if isinstance(layer, SelfAttention):
+            raise InputError(
+                f"the state of {name} is of all steps so far, and streams would keep the whole "
+                "text: leave streams out, or use engine numpy"
+            )
 
 
 def check_targets(loss: Loss, targets: Array, output: Shape, dtype: np.dtype[Any]) -> None:

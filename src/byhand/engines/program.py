@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from byhand.clipping import Clipping
 from byhand.errors import InputError, ShapeError
-from byhand.layers import Sequential
+from byhand.layers import SelfAttention, Sequential, Shape
 from byhand.layers.recurrent import RecurrentLayer
+from byhand.layers.sequential import OverSteps
 from byhand.losses import Loss, are_labels
 from byhand.optimizers import Optimizer
 from byhand.regularizers import Regularizer
@@ -87,22 +88,46 @@ def groups(examples: int, streams: int | None, at_once: int) -> Iterator[slice]:
 
 
 def check_recurrent_state(values: Mapping[str, Array], model: Sequential) -> None:
-    """Refuse states that are not those of the model's recurrent layers, or of different batches.
+    """Refuse states that are not those of the model's layers over steps, or of different batches.
 
     Raises      InputError, ShapeError
     """
-    layers = {str(layer.name): layer for layer in recurrent_layers(model)}
+    layers = layers_over_steps(model)
     batch: int | None = None
     for name, value in values.items():
         if name not in layers:
             raise InputError(
-                f"no recurrent layer is named {name}; there is {', '.join(layers) or 'none'}"
+                f"no layer with a state is named {name}; there is {', '.join(layers) or 'none'}"
             )
         if batch is None:
-            batch = value.shape[-2] if value.ndim > 1 else 0
-        expected = layers[name].state_shape(batch)
+            batch = batch_of(value, layers[name])
+        expected = _state_shape(value, layers[name], batch)
         if value.shape != expected:
             raise ShapeError(f"the state of {name} has shape {value.shape}, expected {expected}")
+
+
+def layers_over_steps(model: Sequential, within: str = "") -> dict[str, OverSteps]:
+    """The layers that start from a state and leave one, those inside of blocks included, by their
+    full names."""
+    found: dict[str, OverSteps] = {}
+    for layer in model.layers:
+        if isinstance(layer, Sequential):
+            found |= layers_over_steps(layer, f"{within}{layer.name}.")
+        elif isinstance(layer, OverSteps):
+            found[f"{within}{layer.name}"] = layer
+    return found
+
+
+def batch_of(state: Any, layer: OverSteps) -> int:
+    """How many sequences a state of this layer is of."""
+    axis = -2 if isinstance(layer, RecurrentLayer) else 0
+    return int(state.shape[axis]) if state.ndim >= max(1, -axis) else 0
+
+
+def _state_shape(state: Array, layer: OverSteps, batch: int) -> Shape:
+    if isinstance(layer, SelfAttention):  # of any number of steps
+        return layer.state_shape(batch, state.shape[1] if state.ndim == 3 else 0)
+    return layer.state_shape(batch)
 
 
 def check_carried_state(values: Mapping[str, Array], description: Description) -> None:

@@ -77,16 +77,17 @@ def _answering(found: Trained) -> nn.Module:
     """The network with what its loss reads in the output."""
     from torch import Tensor, nn
 
-    from byhand.engines.torch.layers import RecurrentTwin
+    from byhand.engines.torch.layers import OverSteps
     from byhand.engines.torch.losses import PROBABILITIES
     from byhand.engines.torch.program import TorchProgram
+    from byhand.engines.torch.recurrent import TWINS
     from byhand.export.operators import Operators
 
     program, names = found.program, list(_states(found, 1))
     assert isinstance(program, TorchProgram)
     network, kind = copy.deepcopy(program.network).cpu(), type(program.description.loss)
-    for twin in network.children():
-        if isinstance(twin, RecurrentTwin):
+    for twin in network.modules():
+        if isinstance(twin, OverSteps) and type(twin.layer) in TWINS:
             twin.function = Operators(twin)
 
     class Answering(nn.Module):

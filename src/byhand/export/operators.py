@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from byhand import layers
-from byhand.engines.torch.layers import RecurrentTwin
+from byhand.engines.torch.layers import OverSteps
 from byhand.engines.torch.recurrent import of_direction
 from byhand.layers import Layer
 
@@ -72,7 +72,7 @@ class Operators(nn.Module):
     """A recurrent layer's function, with an operator for each direction. Padding is at the end of a
     sequence, which is all that ONNX knows of."""
 
-    def __init__(self, twin: RecurrentTwin) -> None:
+    def __init__(self, twin: OverSteps) -> None:
         super().__init__()
         directions = {"forward": twin}
         if isinstance(twin.layer, layers.Bidirectional):

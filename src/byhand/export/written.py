@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from byhand import layers
 from byhand.errors import InputError
+from byhand.export import transformer
+from byhand.export.transformer import RESIDUAL
 from byhand.layers import Layer, Shape
 from byhand.layers.recurrent import RecurrentLayer
 
@@ -164,6 +166,29 @@ def _embedding(layer: layers.Embedding, shape: Shape) -> Written:
     return Written(f"nn.Embedding({vocabulary}, {features})", {"weight": layer.E})
 
 
+def _of_transformers(of: Callable[[Any, Shape], dict[str, Any]]) -> Callable[[Any, Shape], Written]:
+    return lambda layer, shape: Written(**of(layer, shape))
+
+
+def _residual(block: layers.Residual, shape: Shape) -> Written:
+    """A block whose layers take x and nothing else."""
+    inside: list[str] = []
+    arrays: dict[str, Array] = {}
+    classes: list[str] = []
+    for place, layer in enumerate(block.layers):
+        there = written(layer, shape)
+        if there.expression is None or there.line != Written.line:
+            raise InputError(
+                f"{block}: {layer} cannot be written inside of a block, for it has a state or no "
+                "module of its own; export --to onnx"
+            )
+        inside.append(there.expression)
+        arrays |= {f"f.{place}.{symbol}": value for symbol, value in there.arrays.items()}
+        classes += there.classes
+        shape = layer.output_shape(shape)
+    return Written(f"Residual({', '.join(inside)})", arrays, classes=(*classes, RESIDUAL))
+
+
 def _plain(expression: str) -> Callable[[Any, Shape], Written]:
     return lambda layer, shape: Written(expression)
 
@@ -176,18 +201,31 @@ LAYERS: dict[type[Layer], Callable[[Any, Shape], Written]] = {
     layers.Dense: _dense,
     layers.Dropout: lambda layer, shape: Written(f"nn.Dropout({layer.rate!r})"),
     layers.Embedding: _embedding,
+    layers.GELU: lambda layer, shape: Written(
+        "nn.GELU()" if layer.exact else 'nn.GELU(approximate="tanh")'
+    ),
     layers.Flatten: _plain("nn.Flatten()"),
     layers.GRU: _recurrent,
     layers.GlobalAveragePool2D: _plain("nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())"),
     layers.LSTM: _recurrent,
     layers.LastStep: lambda layer, shape: Written(None, line="x = x[:, -1]"),
     layers.LayerNorm: _layer_norm,
+    layers.LearnedPositions: _of_transformers(transformer.learned_positions),
     layers.MaxPool2D: _pool("MaxPool2d"),
     layers.OneHot: _one_hot,
+    layers.Projection: _of_transformers(transformer.projection),
+    layers.RMSNorm: _of_transformers(transformer.rms_norm),
     layers.RNN: _recurrent,
     layers.ReLU: _plain("nn.ReLU()"),
+    layers.Residual: _residual,
+    layers.SelfAttention: _of_transformers(transformer.attention),
+    layers.SiLU: _plain("nn.SiLU()"),
     layers.Sigmoid: _plain("nn.Sigmoid()"),
+    layers.SinusoidalPositions: lambda layer, shape: Written(
+        "SinusoidalPositions()", classes=(transformer.SINUSOIDAL,)
+    ),
     layers.Softmax: _plain("nn.Softmax(dim=-1)"),
+    layers.SwiGLU: _of_transformers(transformer.swiglu),
     layers.Tanh: _plain("nn.Tanh()"),
 }
 

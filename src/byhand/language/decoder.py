@@ -34,6 +34,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": gelu,
     "gelu_pytorch_tanh": partial(gelu, approximate="tanh"),
 }
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -109,21 +110,37 @@ class Decoder:
         for first in range(0, len(ids), PIECE):
             x = self._hidden(ids[first : first + PIECE], cache)
             if every or first + PIECE >= len(ids):
-                kept = x if every else x[-1:]
-                found.append(self.head(rms_norm(kept, kept.shape[1:], self.norm, self.eps)).float())
+                found.append(self.scores(x if every else x[-1:]))
         return torch.cat(found) if every else found[0][0]
 
     def _hidden(self, ids: list[int], cache: Cache) -> Tensor:
         past = len(cache.ids)
-        x = self.embedding.rows(torch.tensor(ids, device=self.norm.device))
-        if self.multiplier is not None:
-            x = x * self.multiplier
+        x = self.embed(ids)
         for block, layer in zip(self.blocks, cache.layers, strict=True):
-            x = self._block(x, block, layer, past)
+            attend = partial(layer.attend, past=past, scale=self.scale)
+            x = self.block(x, block, slice(past, past + len(ids)), attend)
         cache.ids += ids
         return x
 
-    def _block(self, x: Tensor, block: Block, layer: LayerCache, past: int) -> Tensor:
+    def embed(self, ids: list[int]) -> Tensor:
+        """Shapes      [tokens, hidden]"""
+        x = self.embedding.rows(torch.tensor(ids, device=self.norm.device))
+        return x if self.multiplier is None else x * self.multiplier
+
+    def scores(self, x: Tensor) -> Tensor:
+        """The logits of the last block's outputs.
+
+        Shapes      x[tokens, hidden] -> [tokens, vocabulary], float32
+        """
+        return self.head(rms_norm(x, x.shape[1:], self.norm, self.eps)).float()
+
+    def block(self, x: Tensor, block: Block, positions: slice | Tensor, attend: Attend) -> Tensor:
+        """One block, for rows that are at these positions of a sequence, or of several.
+
+        attend      what each row reads, from q, k and v
+
+        Shapes      x[tokens, hidden] -> the same
+        """
         norm, shape = partial(rms_norm, eps=self.eps), x.shape[1:]
         time, heads, shared, width = len(x), self.heads, self.kv_heads, self.width
         qkv = block.qkv(norm(x, shape, block.norm_in)).view(time, heads + 2 * shared, width)
@@ -132,9 +149,9 @@ class Decoder:
             q, k = qk[:, :heads], qk[:, heads:]
             q, k = norm(q, (width,), block.q_norm), norm(k, (width,), block.k_norm)
             qk = torch.cat((q, k), 1)
-        cosines, sines = (t[past : past + time] for t in block.turns)
+        cosines, sines = (t[positions] for t in block.turns)
         qk = rotary.turn(qk, cosines, sines)
-        o = block.o(layer.attend(qk[:, :heads], qk[:, heads:], v, past, self.scale))
+        o = block.o(attend(qk[:, :heads], qk[:, heads:], v))
         x = x + (o if block.norm_o is None else norm(o, shape, block.norm_o))
         gate, up = block.gate_up(norm(x, shape, block.norm_mlp)).chunk(2, 1)
         down = block.down(self.act(gate) * up)

@@ -60,21 +60,35 @@ class Answer:
         return self
 
     def _until(self, pieces: Iterable[str], stops: Sequence[str]) -> Iterator[str]:
-        held = ""
+        until = Until(stops)
         for piece in pieces:
-            held += piece
-            found = [at for stop in stops if (at := held.find(stop)) >= 0]
-            if found:
+            if text := until.push(piece):
+                yield text
+            if until.ended:
                 self.finish = "stop"
-                if min(found):
-                    yield held[: min(found)]
                 return
-            safe = len(held) - _begun(held, stops)
-            if safe:
-                yield held[:safe]
-            held = held[safe:]
-        if held:
-            yield held
+        if until.held:
+            yield until.held
+
+
+class Until:
+    """Text up to the first of the stop strings.
+
+    held        what may be the beginning of one
+    ended       whether one has come
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.stops, self.held, self.ended = stops, "", False
+
+    def push(self, piece: str) -> str:
+        """What is certain to belong to the text, once this piece has come."""
+        text = self.held + piece
+        found = [at for stop in self.stops if (at := text.find(stop)) >= 0]
+        self.ended = bool(found)
+        safe = min(found) if found else len(text) - _begun(text, self.stops)
+        self.held = "" if found else text[safe:]
+        return text[:safe]
 
 
 def _begun(text: str, stops: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ conversation."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from byhand.checkpoints import Checkpoint
@@ -88,7 +89,7 @@ class Tokenizer:
 
         variables = {"messages": [dict(m) for m in messages], **self.special}
         try:
-            template = _environment().from_string(self.chat_template)
+            template = _compiled(self.chat_template)
             return str(template.render(variables, add_generation_prompt=answering, tools=None))
         except (TemplateError, TypeError, ValueError) as error:
             raise InputError(
@@ -115,6 +116,12 @@ class Tokenizer:
 
 def _word(value: Any) -> str:
     return str(value["content"] if isinstance(value, dict) else value)
+
+
+@lru_cache(maxsize=8)
+def _compiled(chat_template: str) -> Any:
+    """Once for a conversation's many turns, and for a data set's many conversations."""
+    return _environment().from_string(chat_template)
 
 
 def _environment() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +18,7 @@ from byhand.layers.recurrent import Cell, RecurrentLayer
 from byhand.layers.self_attention import SelfAttention
 from byhand.randomness import stream
 
+T = TypeVar("T")
 OverSteps = RecurrentLayer | SelfAttention | Positions
 """Layers that are told which steps are real, and that start from a state and leave one."""
 
@@ -241,7 +242,7 @@ class Sequential(Layer):
                 setattr(layer, symbol, values[f"{layer.name}.{symbol}"])
 
 
-def within(name: str, values: Mapping[str, Array] | None) -> dict[str, Array] | None:
+def within(name: str, values: Mapping[str, T] | None) -> dict[str, T] | None:
     """Of values by their full names those inside of one layer, by their names there."""
     if values is None:
         return None

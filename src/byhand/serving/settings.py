@@ -10,6 +10,9 @@ from typing import Any, Literal
 from byhand.errors import InputError
 
 MOST_REPLICAS = 64
+SPARE = 256
+"""Requests that the ingress takes beside those that models work on and that wait for them: to be
+refused, or to be told how it is."""
 INGRESS = "Ingress"
 APPLICATION = "byhand.serving.application:build"
 
@@ -115,7 +118,8 @@ def serve_config(service: Service, *, own_pods: bool = False) -> dict[str, Any]:
     front = {
         "name": INGRESS,
         "num_replicas": 1,
-        "max_ongoing_requests": len(service.models) * (service.slots * most + service.max_queue),
+        "max_ongoing_requests": SPARE
+        + len(service.models) * (service.slots * most + service.max_queue),
         "ray_actor_options": (
             {"num_cpus": 0, "resources": {"ingress": 1}} if own_pods else {"num_cpus": 0.1}
         ),
@@ -134,3 +138,14 @@ def serve_config(service: Service, *, own_pods: bool = False) -> dict[str, Any]:
             }
         ],
     }
+
+
+def parse_replicas(text: str) -> tuple[int, int]:
+    """From and to, of 2 or 1..4.
+
+    Raises      InputError
+    """
+    least, dots, most = text.partition("..")
+    if not least.isascii() or not least.isdigit() or (dots and not most.isdigit()):
+        raise InputError(f"replicas are a number or two, as 2 or 1..4; found {text!r}")
+    return int(least), int(most if dots else least)

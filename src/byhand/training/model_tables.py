@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from byhand.data import Dataset
 from byhand.errors import InputError
 from byhand.layers import Sequential
-from byhand.models import char_rnn, cnn, mlp
+from byhand.models import char_rnn, cnn, gpt, mlp
 from byhand.training import parts
 
 Positive = Annotated[int, Field(ge=1)]
@@ -55,7 +55,9 @@ class AnyModel(Table):
         Raises      InputError where inputs or outputs are not those of the data.
         """
         if self.reads_text != (dataset.vocabulary is not None):
-            what, kind = ("no text", "mlp or cnn") if self.reads_text else ("a text", "char_rnn")
+            what, kind = (
+                ("no text", "mlp or cnn") if self.reads_text else ("a text", "char_rnn or gpt")
+            )
             raise InputError(f"model.kind: {dataset.name} is {what}, which takes {kind}")
         self.check_sizes(dataset, loss)
         return self
@@ -130,29 +132,14 @@ class CNNTable(AnyModel):
         _check_outputs(dataset, loss, self.outputs, "model.outputs", "outputs")
 
 
-class CharRNNTable(AnyModel):
-    """Recurrent layers over a text; see `models.char_rnn`. `vocabulary` is that of the text."""
+class OfText(AnyModel):
+    """A model that guesses the next token of a text, whose vocabulary it takes."""
 
     reads_text = True
 
-    kind: Literal["char_rnn"]
+    kind: str
     output: None = None
     vocabulary: Positive | None = None
-    hidden: Annotated[list[Positive], Field(min_length=1)] = [128, 128]
-    cell: Literal["rnn", "gru", "lstm"] = "lstm"
-    embedding: Positive | None = None
-
-    def layers(self) -> Sequential:
-        assert self.vocabulary is not None  # see `fitted`
-        return char_rnn(
-            self.vocabulary,
-            hidden=self.hidden,
-            cell=self.cell,
-            embedding=self.embedding,
-            dropout=self.dropout,
-            weights=parts.INITIALIZERS[self.weights](),
-            biases=parts.INITIALIZERS[self.biases](),
-        )
 
     def fitted(self, dataset: Dataset, loss: str) -> AnyModel:
         super().fitted(dataset, loss)
@@ -169,7 +156,74 @@ class CharRNNTable(AnyModel):
             )
         if loss != "softmax_cross_entropy":
             raise InputError(
-                f'loss: char_rnn is trained with "softmax_cross_entropy", found "{loss}"'
+                f'loss: {self.kind} is trained with "softmax_cross_entropy", found "{loss}"'
+            )
+
+
+class CharRNNTable(OfText):
+    """Recurrent layers over a text; see `models.char_rnn`."""
+
+    kind: Literal["char_rnn"]
+    hidden: Annotated[list[Positive], Field(min_length=1)] = [128, 128]
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    embedding: Positive | None = None
+
+    def layers(self) -> Sequential:
+        assert self.vocabulary is not None  # see `fitted`
+        return char_rnn(
+            self.vocabulary,
+            hidden=self.hidden,
+            cell=self.cell,
+            embedding=self.embedding,
+            dropout=self.dropout,
+            weights=parts.INITIALIZERS[self.weights](),
+            biases=parts.INITIALIZERS[self.biases](),
+        )
+
+
+class GPTTable(OfText):
+    """A Transformer without an encoder over a text; see `models.gpt`. `context` is data.steps."""
+
+    kind: Literal["gpt"]
+    width: Positive = 128
+    depth: Positive = 4
+    heads: Positive = 4
+    kv_heads: Positive | None = None
+    context: Positive | None = None
+    positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"
+    norm: Literal["layer", "rms"] = "layer"
+    place: Literal["pre", "post"] = "pre"
+    feed_forward: Literal["gelu", "swiglu"] = "gelu"
+
+    def layers(self) -> Sequential:
+        assert self.vocabulary is not None  # see `fitted`
+        assert self.context is not None
+        return gpt(
+            self.vocabulary,
+            width=self.width,
+            depth=self.depth,
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            context=self.context,
+            positions=self.positions,
+            norm=self.norm,
+            place=self.place,
+            feed_forward=self.feed_forward,
+            dropout=self.dropout,
+            weights=parts.INITIALIZERS[self.weights](),
+            biases=parts.INITIALIZERS[self.biases](),
+        )
+
+    def fitted(self, dataset: Dataset, loss: str) -> AnyModel:
+        table = super().fitted(dataset, loss)
+        return table.model_copy(update={"context": dataset.input_shape[0]})
+
+    def check_sizes(self, dataset: Dataset, loss: str) -> None:
+        super().check_sizes(dataset, loss)
+        if self.context not in (None, dataset.input_shape[0]):
+            raise InputError(
+                f"model.context: the windows have data.steps = {dataset.input_shape[0]} tokens, "
+                f"the model takes {self.context}; leave it out"
             )
 
 
@@ -196,7 +250,13 @@ def _kind(table: Any) -> Any:
 ModelTable = Annotated[
     Annotated[MLPTable, Tag("mlp")]
     | Annotated[CNNTable, Tag("cnn")]
-    | Annotated[CharRNNTable, Tag("char_rnn")],
+    | Annotated[CharRNNTable, Tag("char_rnn")]
+    | Annotated[GPTTable, Tag("gpt")],
     Discriminator(_kind),
 ]
-KINDS: dict[str, type[AnyModel]] = {"mlp": MLPTable, "cnn": CNNTable, "char_rnn": CharRNNTable}
+KINDS: dict[str, type[AnyModel]] = {
+    "mlp": MLPTable,
+    "cnn": CNNTable,
+    "char_rnn": CharRNNTable,
+    "gpt": GPTTable,
+}

@@ -26,7 +26,7 @@ from byhand.data.texts import STEPS, check_choices
 from byhand.errors import InputError, nearest
 from byhand.storage import shipped
 from byhand.training import parts
-from byhand.training.model_tables import KINDS, ModelTable, Positive, Table
+from byhand.training.model_tables import KINDS, GPTTable, ModelTable, Positive, Table
 
 LOSSES_OF_SCORES = ("softmax_cross_entropy", "binary_cross_entropy_with_logits")
 
@@ -101,6 +101,8 @@ class TrainingTable(Table):
     carry_state     whether a text is read in as many streams as a batch has rows, each step going
                     on from the state that the step before it ended with; else each window of the
                     text is an example for itself, in a new order at each epoch
+    steps_per_epoch     where an epoch ends before it has seen all examples, the first so many of
+                    its order
     """
 
     epochs: Positive
@@ -116,6 +118,15 @@ class TrainingTable(Table):
     patience: Positive | None = None
     keep_epochs: bool = False
     carry_state: bool = False
+    steps_per_epoch: Positive | None = None
+
+    @model_validator(mode="after")
+    def _whole_epochs_of_streams(self) -> TrainingTable:
+        if self.carry_state and self.steps_per_epoch is not None:
+            raise ValueError(
+                "carry_state reads the whole text on from step to step: leave steps_per_epoch out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _options_of_torch(self) -> TrainingTable:
@@ -206,7 +217,10 @@ class Recipe(Table):
 
     def with_vocabulary(self, size: int) -> Recipe:
         """The recipe with the number of tokens that it left to its text."""
-        return self.model_copy(update={"model": self.model.model_copy(update={"vocabulary": size})})
+        sizes = {"vocabulary": size}
+        if isinstance(self.model, GPTTable):
+            sizes["context"] = self.data.steps
+        return self.model_copy(update={"model": self.model.model_copy(update=sizes)})
 
     def to_toml(self) -> str:
         """The recipe as a file that `read_recipe` reads back to an equal one."""

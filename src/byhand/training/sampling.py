@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -40,27 +41,47 @@ def encoded(prompt: str | None, vocabulary: Vocabulary) -> Array:
         raise InputError(f"the prompt: {error}") from None
 
 
-def after(program: Program, prompt: Array) -> tuple[Array, dict[str, Array]]:
+def after(
+    program: Program, prompt: Array, context: int | None = None
+) -> tuple[Array, dict[str, Array]]:
     """The probabilities of the token after a prompt, and the states in which it leaves the network.
 
+    context     of a longer prompt only so many tokens are read, the last ones; None: all of them
     Shapes      prompt[tokens] -> p[vocabulary]
     """
     states: dict[str, Array] = {}
+    prompt = prompt[-context:] if context else prompt
     for start in range(0, len(prompt), PIECE):
         outputs, states = program.predict_from(prompt[None, start : start + PIECE], states)
     return outputs[0, -1], states
 
 
-def continued(program: Program, prompt: Array, sampling: Sampling, seed: int) -> Iterator[int]:
+def continued(
+    program: Program, prompt: Array, sampling: Sampling, seed: int, context: int | None = None
+) -> Iterator[int]:
     """The tokens that a network writes after a prompt[tokens], without an end. One seed is one
-    text, on every engine, unless a rounding decides."""
+    text, on every engine, unless a rounding decides.
+
+    context     tokens that the network was trained to look at; None where it remembers without an
+                end. When they are full it begins again with the last half of them: were each token
+                to push out the first, all the others would have to be read anew at every step.
+    """
     random = stream(seed, "sampling")
-    p, states = after(program, prompt)
+    p, states = after(program, prompt, context)
+    recent: deque[int] = deque(prompt.tolist(), maxlen=context)
+    seen = len(recent)
     while True:
         token = sampling.draw(p, random.random())
         yield token
+        recent.append(token)
+        if context is not None and seen >= context:
+            half = np.array(recent)[-max(1, context // 2) :]
+            p, states = after(program, half)
+            seen = len(half)
+            continue
         outputs, states = program.predict_from(np.array([[token]]), states)
         p = outputs[0, -1]
+        seen += 1
 
 
 def spelled(ids: Iterable[int], vocabulary: Vocabulary) -> Iterator[str]:

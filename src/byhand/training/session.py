@@ -15,9 +15,11 @@ from byhand.engines import parity
 from byhand.errors import InputError
 from byhand.schedules import Plan, Schedule
 from byhand.training import parts
+from byhand.training.model_tables import GPTTable
+from byhand.training.order import steps_per_epoch
 from byhand.training.recipe import OF_TORCH, DataTable, Recipe
 from byhand.training.run import Run
-from byhand.training.trainer import Listener, Trainer, steps_per_epoch
+from byhand.training.trainer import Listener, Trainer
 
 
 def load_data(table: DataTable, vocabulary: Vocabulary | None = None) -> Dataset:
@@ -106,6 +108,7 @@ def trainer_for(
         patience=training.patience,
         run=run,
         keep_epochs=training.keep_epochs,
+        epoch_steps=training.steps_per_epoch,
         listeners=listeners,
     )
 
@@ -188,6 +191,12 @@ def language_model(
     return program, vocabulary
 
 
+def context_of(run: Run) -> int | None:
+    """How many tokens a language model was trained to look at; None where it has a memory of what
+    was before, which is without an end."""
+    return run.recipe.data.steps if isinstance(run.recipe.model, GPTTable) else None
+
+
 def compare_engines(
     recipe: Recipe, steps: int, tell: Callable[[str], None] = lambda text: None
 ) -> list[parity.Row]:
@@ -203,7 +212,9 @@ def compare_engines(
     tell("loading the data")
     dataset = load_data(recipe.data)
     train, training = dataset.train, recipe.training
-    per_epoch = steps_per_epoch(len(train), training.batch_size, training.carry_state)
+    per_epoch = steps_per_epoch(
+        len(train), training.batch_size, training.carry_state, training.steps_per_epoch
+    )
     plan = Plan(per_epoch, training.epochs * per_epoch)
     order = None
     if training.carry_state:

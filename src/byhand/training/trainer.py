@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,12 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data import Dataset, Split, stream_order
+from byhand.data import Dataset, Split
 from byhand.engines import Program
 from byhand.engines.program import are_answers
 from byhand.errors import InputError, TrainingError
 from byhand.losses import are_labels
-from byhand.randomness import batch_order
 from byhand.schedules import Constant, Plan, Schedule
 from byhand.training import checkpoint
 from byhand.training.checkpoint import Position
@@ -27,6 +25,7 @@ from byhand.training.observation import (
     unit_health,
     update_ratios,
 )
+from byhand.training.order import order_of_epoch, steps_per_epoch
 from byhand.training.run import Row, Run, score
 from byhand.training.stopping import StopRequest
 from byhand.training.texts import (
@@ -56,11 +55,6 @@ class Listener(Protocol):
     def end(self) -> None: ...
 
 
-def steps_per_epoch(examples: int, batch_size: int, carries: bool) -> int:
-    """The last batch may be short, but not where its rows go on from those of the batch before."""
-    return examples // batch_size if carries else math.ceil(examples / batch_size)
-
-
 @dataclass(frozen=True)
 class Result:
     """How training ended. `reason` is finished, or stopped on request."""
@@ -85,6 +79,7 @@ class Trainer:
     patience                stop when the best score is this many epochs old; None: never
     run                     where everything is recorded; None: nowhere
     keep_epochs             whether the run keeps the parameters of the start and of every epoch
+    epoch_steps             where an epoch ends before it has seen all examples; None: nowhere
 
     A program that carries its state reads a text in `batch_size` streams, each from its beginning
     at the start of every epoch; see `stream_order`. All others see the examples in a new order at
@@ -104,6 +99,7 @@ class Trainer:
         patience: int | None = None,
         run: Run | None = None,
         keep_epochs: bool = False,
+        epoch_steps: int | None = None,
         listeners: tuple[Listener, ...] = (),
     ) -> None:
         if epochs < 1 or batch_size < 1:
@@ -141,7 +137,9 @@ class Trainer:
             "validation": evaluated(self._validation, streams),
             "test": evaluated(self._test, streams),
         }
-        self.steps_per_epoch = steps_per_epoch(len(self._train), batch_size, self._carries)
+        self.steps_per_epoch = steps_per_epoch(
+            len(self._train), batch_size, self._carries, epoch_steps
+        )
         self.log_every = max(STEPS_PER_LOG, self.steps_per_epoch // LOGS_PER_EPOCH)
         self._ordered: tuple[int, NDArray[np.int64]] | None = None
         self._watch = Watch(_chance(self._validation), frequency_loss(dataset))
@@ -259,12 +257,8 @@ class Trainer:
     def _order(self) -> NDArray[np.int64]:
         """This epoch's order of examples, kept until the epoch ends."""
         if self._ordered is None or self._ordered[0] != self.epoch:
-            examples = len(self._train)
-            if self._carries:
-                order = stream_order(examples, self.batch_size)
-            else:
-                order = batch_order(self.seed, self.epoch, examples)
-            self._ordered = self.epoch, order
+            how = self.batch_size, self._carries, self.seed, self.epoch
+            self._ordered = self.epoch, order_of_epoch(len(self._train), *how)
         return self._ordered[1]
 
     def _observed_step(self) -> None:

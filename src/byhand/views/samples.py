@@ -20,6 +20,7 @@ from byhand.data import Vocabulary
 from byhand.engines import Program
 from byhand.sampling import Sampling
 from byhand.training.sampling import continued, encoded, spelled
+from byhand.training.session import context_of
 from byhand.views.passage import COLUMNS, FONT, shown
 from byhand.views.style import BLUE, ORANGE, figure, plain, styled
 from byhand.views.subject import DoesNotApply, Subject
@@ -89,12 +90,12 @@ def compute(subject: Subject, length: int = LENGTH) -> Samples:
             "(byhand train with --set training.keep_epochs=true keeps all)"
         )
     program, seed = subject.program, subject.recipe.training.seed
-    before = program.parameters()
+    before, context = program.parameters(), context_of(subject.run)
     texts = []
     try:
         for parameters in kept.values():
             program.set_parameters(parameters)
-            texts.append(written(program, vocabulary, length, seed))
+            texts.append(written(program, vocabulary, length, seed, context))
     finally:
         program.set_parameters(before)
     training = vocabulary.decode(data.train.inputs.reshape(-1))
@@ -104,9 +105,15 @@ def compute(subject: Subject, length: int = LENGTH) -> Samples:
     return Samples(about, list(kept), texts, scores, validation)
 
 
-def written(program: Program, vocabulary: Vocabulary, length: int, seed: int) -> str:
-    """A sample that begins with a line."""
-    ids = continued(program, encoded(None, vocabulary), Sampling(), seed)
+def written(
+    program: Program,
+    vocabulary: Vocabulary,
+    length: int,
+    seed: int,
+    context: int | None = None,
+) -> str:
+    """A sample that begins with a line; `context` as `continued` has it."""
+    ids = continued(program, encoded(None, vocabulary), Sampling(), seed, context)
     return "".join(spelled(islice(ids, length), vocabulary))
 
 

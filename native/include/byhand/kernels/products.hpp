@@ -57,32 +57,19 @@ class Products {
   }
 
   /// z = x W + b
-  void affine(ConstView<T> x, ConstView<T> W, ConstView<T> b, View<T> z) {
-    const Index across = x.rows() == 1 ? kernels::kRowVectors : kernels::kTileVectors;
-    multiply(x, W.cols(), across, b.data(), z, [&](Index j, Index vectors, Index next, T* packed) {
-      // Few examples: W is read hardly more often than it would be for packing it.
-      if (x.rows() <= 2 * kernels::kTileRows) return Right{W.data() + j, W.outerStride()};
-      for (Index k = 0; k < W.rows(); ++k) {
-        const T* from = W.data() + k * W.outerStride() + j;
-        T* to = packed + k * kernels::tile_columns<T>;
-        for (Index v = 0; v < vectors * width<T>; v += width<T>) {
-          Lane<T>(to + v) = ConstLane<T>(from + v);
-        }
-      }
-      return Right{packed, kernels::tile_columns<T>,
-                   {W.data() + next, W.outerStride(), next < W.cols() ? W.rows() : 0}};
-    });
-  }
+  void affine(ConstView<T> x, ConstView<T> W, ConstView<T> b, View<T> z) { product(x, W, b.data(), z); }
+
+  /// z = x W
+  void times(ConstView<T> x, ConstView<T> W, View<T> z) { product(x, W, nullptr, z); }
 
   /// dx = dz Wᵀ
   void times_transposed(ConstView<T> dz, ConstView<T> W, View<T> dx) {
-    multiply(dz, W.rows(), kernels::kTileVectors, nullptr, dx, [&](Index i, Index vectors, Index next, T* packed) {
-      for (Index v = 0; v < vectors; ++v) transpose(W, i + v * width<T>, packed + v * width<T>);
-      const Index left = std::max<Index>(0, W.rows() - next) * W.outerStride();
-      return Right{packed, kernels::tile_columns<T>,
-                   {W.data() + next * W.outerStride(), kernels::tile_columns<T>,
-                    left / kernels::tile_columns<T>}};
-    });
+    transposed<kernels::Left::plain>(dz, W, dx);
+  }
+
+  /// dx += dz Wᵀ
+  void add_times_transposed(ConstView<T> dz, ConstView<T> W, View<T> dx) {
+    transposed<kernels::Left::pieces>(dz, W, dx);
   }
 
   /// dW = xᵀ dz, never whole: `receive(i, j, block)` is given each finished block, from row i and
@@ -139,9 +126,39 @@ class Products {
     return std::min(across, (columns - j + width<T> - 1) / width<T>);
   }
 
+  /// z = start + x W
+  void product(ConstView<T> x, ConstView<T> W, const T* start, View<T> z) {
+    const Index across = x.rows() == 1 ? kernels::kRowVectors : kernels::kTileVectors;
+    multiply<kernels::Left::plain>(x, W.cols(), across, start, z, [&](Index j, Index vectors, Index next, T* packed) {
+      // Few examples: W is read hardly more often than it would be for packing it.
+      if (x.rows() <= 2 * kernels::kTileRows) return Right{W.data() + j, W.outerStride()};
+      for (Index k = 0; k < W.rows(); ++k) {
+        const T* from = W.data() + k * W.outerStride() + j;
+        T* to = packed + k * kernels::tile_columns<T>;
+        for (Index v = 0; v < vectors * width<T>; v += width<T>) {
+          Lane<T>(to + v) = ConstLane<T>(from + v);
+        }
+      }
+      return Right{packed, kernels::tile_columns<T>,
+                   {W.data() + next, W.outerStride(), next < W.cols() ? W.rows() : 0}};
+    });
+  }
+
+  /// dx = dz Wᵀ, or dx += dz Wᵀ
+  template <kernels::Left left>
+  void transposed(ConstView<T> dz, ConstView<T> W, View<T> dx) {
+    multiply<left>(dz, W.rows(), kernels::kTileVectors, nullptr, dx, [&](Index i, Index vectors, Index next, T* packed) {
+      for (Index v = 0; v < vectors; ++v) transpose(W, i + v * width<T>, packed + v * width<T>);
+      const Index rest = std::max<Index>(0, W.rows() - next) * W.outerStride();
+      return Right{packed, kernels::tile_columns<T>,
+                   {W.data() + next * W.outerStride(), kernels::tile_columns<T>,
+                    rest / kernels::tile_columns<T>}};
+    });
+  }
+
   /// C = start + A B, one panel of `across` vectors after the other; right(j, vectors, packed) says where B
-  /// lies from column j on.
-  template <class RightOf>
+  /// lies from column j on. With Left::pieces, C += A B.
+  template <kernels::Left left, class RightOf>
   void multiply(ConstView<T> a, Index columns, Index across, const T* start, View<T> c, RightOf&& right) {
     const bool shared = a.size() * columns >= kSharedWork;
     const Index threads = shared ? team_.size() : 1;
@@ -151,10 +168,10 @@ class Products {
       // The panel that this thread will probably have next: they take turns.
       const Index next = j + threads * across * width<T>;
       const Right b = right(j, vectors, next, packed_[static_cast<std::size_t>(member)].data());
-      kernels::run_tiles<T, kernels::Left::plain>(
+      kernels::run_tiles<T, left>(
           a.rows(), vectors,
           {a.data(), a.outerStride(), b.b, b.stride, a.cols(), start ? start + j : nullptr,
-           c.data() + j, c.outerStride(), b.soon});
+           c.data() + j, c.outerStride(), b.soon, a.cols()});
     });
   }
 

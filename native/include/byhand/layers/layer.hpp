@@ -141,6 +141,16 @@ class Layer {
   virtual void start(const T* /*state*/, Index /*batch*/) {}
   virtual void finish(T* /*state*/, Index /*batch*/) const {}
 
+  /// Where the state is a row for each step so far, and so has no size of its own: `rows` has those of
+  /// `past` steps of each example, and room for as many as `room`. The next pass reads them and writes
+  /// its own behind them; null for none.
+  virtual void go_on(T* /*rows*/, Index /*past*/, Index /*room*/) {}
+
+  /// The layers that have a state; a layer made of layers has those of its layers.
+  virtual std::vector<Layer*> all_over_steps() {
+    return state_size() > 0 ? std::vector<Layer*>{this} : std::vector<Layer*>{};
+  }
+
   /// Takes the batch of the last pass, which was a training step's, into the running averages.
   virtual void update_statistics() {}
 
@@ -153,5 +163,13 @@ class Layer {
 
   std::vector<Parameter<T>> parameters;
 };
+
+/// dW = x^T dz, handed on block by block.
+template <class T>
+void receive_product(ConstView<T> x, ConstView<T> dz, Parameter<T>& W, Pass<T>& pass) {
+  pass.products.transposed_times(x, dz, constant(W.value.all()), [&](Index i, Index j, ConstView<T> dW) {
+    pass.gradients->receive(W, i, j, dW);
+  });
+}
 
 }  // namespace byhand

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include "byhand/layers/layer.hpp"
@@ -24,6 +25,17 @@ class Sequential {
       : layers_(std::move(layers)) {
     reshape(std::move(example));
     while (first_ < layers_.size() && layers_[first_]->all_parameters().empty()) ++first_;
+  }
+
+  /// Layers inside of a layer, whose input has a gradient. It is told of its shape later.
+  explicit Sequential(std::vector<std::unique_ptr<Layer<T>>> layers) : layers_(std::move(layers)) {
+    if (layers_.empty()) throw std::invalid_argument("there is no layer");
+  }
+
+  /// The shape of the output of an example of this shape.
+  Shape output_of(Shape x) const {
+    for (const auto& layer : layers_) x = layer->output_shape(x);
+    return x;
   }
 
   /// From now on the examples have this shape.
@@ -47,12 +59,22 @@ class Sequential {
   }
   std::size_t size() const { return layers_.size(); }
   Layer<T>& layer(std::size_t k) { return *layers_[k]; }
+  const Layer<T>& layer(std::size_t k) const { return *layers_[k]; }
 
   /// All parameters, in the order of the layers.
   std::vector<Parameter<T>*> parameters() {
     std::vector<Parameter<T>*> all;
     for (auto& layer : layers_) {
       for (auto* parameter : layer->all_parameters()) all.push_back(parameter);
+    }
+    return all;
+  }
+
+  /// All layers that have a state, in the same order.
+  std::vector<Layer<T>*> all_over_steps() {
+    std::vector<Layer<T>*> all;
+    for (auto& layer : layers_) {
+      for (auto* one : layer->all_over_steps()) all.push_back(one);
     }
     return all;
   }
@@ -85,26 +107,27 @@ class Sequential {
   template <class After>
   void forward(Index batch, Pass<T>& pass, After&& after) {
     pass.real = real_steps(batch);
-    for (std::size_t k = 0; k < layers_.size(); ++k) {
-      pass.ones = ones_before(k);
-      layers_[k]->forward(constant(top(y_, k, batch)), top(y_, k + 1, batch), pass);
-      after(k, constant(top(y_, k + 1, batch)));
-    }
+    through(constant(x(batch)), batch, pass, after);
   }
 
   void forward(Index batch, Pass<T>& pass) {
     forward(batch, pass, [](std::size_t, ConstView<T>) {});
   }
 
+  /// From an x that lies somewhere else to y.
+  void forward_from(ConstView<T> x, Index batch, Pass<T>& pass) {
+    through(x, batch, pass, [](std::size_t, ConstView<T>) {});
+  }
+
   /// From dy back to the first layer that has parameters.
   void backward(Index batch, Pass<T>& pass) {
     clear_padding(dy(batch));
-    for (std::size_t k = layers_.size(); k-- > first_;) {
-      const View<T> dx = k > first_ ? top(dy_, k, batch) : nothing<T>();
-      pass.ones = ones_before(k);
-      layers_[k]->backward(constant(top(y_, k, batch)), constant(top(y_, k + 1, batch)),
-                           constant(top(dy_, k + 1, batch)), dx, pass);
-    }
+    back(constant(x(batch)), constant(dy(batch)), nothing<T>(), batch, pass);
+  }
+
+  /// From a dy that lies somewhere else back to the dx of such an x.
+  void backward_from(ConstView<T> x, ConstView<T> dy, View<T> dx, Index batch, Pass<T>& pass) {
+    back(x, dy, dx, batch, pass);
   }
 
   /// Takes the batch of the last pass into all running averages.
@@ -114,6 +137,24 @@ class Sequential {
 
  private:
   using Shared = std::shared_ptr<Buffer<T>>;
+
+  template <class After>
+  void through(ConstView<T> x, Index batch, Pass<T>& pass, After&& after) {
+    for (std::size_t k = 0; k < layers_.size(); ++k) {
+      pass.ones = ones_before(k);
+      layers_[k]->forward(k > 0 ? constant(top(y_, k, batch)) : x, top(y_, k + 1, batch), pass);
+      after(k, constant(top(y_, k + 1, batch)));
+    }
+  }
+
+  void back(ConstView<T> x, ConstView<T> dy, View<T> dx, Index batch, Pass<T>& pass) {
+    for (std::size_t k = layers_.size(); k-- > first_;) {
+      pass.ones = ones_before(k);
+      layers_[k]->backward(k > 0 ? constant(top(y_, k, batch)) : x, constant(top(y_, k + 1, batch)),
+                           k + 1 < layers_.size() ? constant(top(dy_, k + 1, batch)) : dy,
+                           k == 0 ? dx : k > first_ ? top(dy_, k, batch) : nothing<T>(), pass);
+    }
+  }
 
   /// Where layer k writes: over what it reads, if it can and that is not needed again.
   Shared over(std::size_t k, bool needed, const Shared& read, Index batch, const Shape& shape) {

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from byhand import layers
-from byhand.engines.torch import recurrent
+from byhand.engines.torch import attention, recurrent
 from byhand.engines.torch.twins import twin_of
 from byhand.errors import InputError
 from byhand.layers import Layer, Sequential
+from byhand.layers.sequential import within
 
 NONE: Mapping[str, Tensor] = {}
 
@@ -38,6 +39,12 @@ def _one_hot(ids: Tensor, m: Any) -> Tensor:
     return (ids[..., None] == names).to(m.dtype)
 
 
+def _rms_norm(x: Tensor, m: Any) -> Tensor:
+    return m.gamma * x * torch.rsqrt(x.square().mean(-1, keepdim=True) + m.epsilon)  # type: ignore[no-any-return]
+
+
+OVER_STEPS = attention.TWINS | recurrent.TWINS
+"""Layers that take a state and give one, beside x and y."""
 TWINS: dict[type[Layer], Callable[..., Any]] = {
     layers.AveragePool2D: lambda x, m: functional.avg_pool2d(x, *_windows(m)),
     layers.BatchNorm: lambda x, m: functional.batch_norm(
@@ -49,6 +56,7 @@ TWINS: dict[type[Layer], Callable[..., Any]] = {
     layers.Dense: lambda x, m: functional.linear(x, m.W.T, m.b),
     layers.Dropout: lambda x, m: x,  # in training its mask comes first, see Twin
     layers.Embedding: _embedding,
+    layers.GELU: lambda x, m: functional.gelu(x, approximate="none" if m.exact else "tanh"),
     layers.Flatten: lambda x, m: x.reshape(x.shape[0], math.prod(x.shape[1:])),
     layers.GlobalAveragePool2D: lambda x, m: x.mean((2, 3)),
     layers.LastStep: lambda x, m: x[:, -1],
@@ -57,14 +65,18 @@ TWINS: dict[type[Layer], Callable[..., Any]] = {
     ),
     layers.MaxPool2D: lambda x, m: functional.max_pool2d(x, *_windows(m)),
     layers.OneHot: _one_hot,
+    layers.Projection: lambda x, m: x @ m.W,
+    layers.RMSNorm: _rms_norm,
     layers.ReLU: lambda x, m: torch.relu(x),
+    layers.SiLU: lambda x, m: functional.silu(x),
     layers.Sigmoid: lambda x, m: torch.sigmoid(x),
     layers.Softmax: lambda x, m: torch.softmax(x, -1),
+    layers.SwiGLU: lambda x, m: (functional.silu(x @ m.W) * (x @ m.V)) @ m.W2,
     layers.Tanh: lambda x, m: torch.tanh(x),
-    **recurrent.TWINS,
+    **OVER_STEPS,
 }
 """What a layer computes of its input x. m has its parameters under the symbols of its equation, its
-settings by name, and says whether it is `training`. Recurrent layers take and give a state, too."""
+settings by name, and says whether it is `training`. Those in OVER_STEPS have a state, too."""
 
 
 class Twin(nn.Module):
@@ -93,7 +105,7 @@ class Twin(nn.Module):
         return y
 
 
-class RecurrentTwin(Twin):
+class OverSteps(Twin):
     """A layer that is told which steps are real and which state to start from, and gives its final
     state beside its output."""
 
@@ -101,7 +113,8 @@ class RecurrentTwin(Twin):
         super().__init__(layer)
         self.layer = layer
         for w in self.parameters():
-            if w.ndim == 2:  # in memory the other way round, as PyTorch's kernels read it
+            # In memory the other way round, as PyTorch's recurrent kernels read it.
+            if w.ndim == 2 and type(layer) in recurrent.TWINS:
                 w.data = w.data.T.contiguous().T
         for inner in getattr(layer, "directions", {}).values():
             twin_of(inner, TWINS, "layer", "layers.TWINS")
@@ -125,8 +138,7 @@ class Network(nn.Module):
                     f"{layer}: a PyTorch module has an attribute of its own that is named {name}; "
                     f"give the layer another name, or use engine numpy"
                 )
-            kind = RecurrentTwin if type(layer) in recurrent.TWINS else Twin
-            self.add_module(name, kind(layer))
+            self.add_module(name, _twin(layer))
 
     def forward(
         self,
@@ -143,27 +155,49 @@ class Network(nn.Module):
         """
         finals: dict[str, Tensor] = {}
         for name, twin in self.named_children():
-            x, final = _through(twin, x, masks.get(name), real, states.get(name))
-            if final is not None:
-                finals[name] = final
-        return x, finals
+            if isinstance(twin, Network):
+                own = within(name, masks) or {}, real, within(name, states) or {}
+                x, inner = twin(x, *own)
+                finals |= {f"{name}.{key}": final for key, final in inner.items()}
+            elif isinstance(twin, OverSteps):
+                x, finals[name] = twin(x, real, states.get(name))
+            else:
+                x = twin(x, masks.get(name))
+        return x, {name: final for name, final in finals.items() if final is not None}
 
     def activations(self, x: Tensor, real: Tensor | None = None) -> dict[str, Tensor]:
         """The output of each layer by its name."""
         outputs = {}
         for name, twin in self.named_children():
-            x, _ = _through(twin, x, None, real, None)
+            if isinstance(twin, Network):
+                x, _ = twin(x, NONE, real)
+            elif isinstance(twin, OverSteps):
+                x, _ = twin(x, real)
+            else:
+                x = twin(x)
             outputs[name] = x
         return outputs
 
 
-def _through(
-    twin: nn.Module,
-    x: Tensor,
-    mask: Tensor | None,
-    real: Tensor | None,
-    state: Tensor | None,
-) -> tuple[Tensor, Tensor | None]:
-    if isinstance(twin, RecurrentTwin):
-        return twin(x, real, state)  # type: ignore[no-any-return]
-    return twin(x, mask), None
+class Block(Network):
+    """y = x + f(x), where f is a network."""
+
+    def forward(
+        self,
+        x: Tensor,
+        masks: Mapping[str, Tensor],
+        real: Tensor | None = None,
+        states: Mapping[str, Tensor] = NONE,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        y, finals = super().forward(x, masks, real, states)
+        return x + y, finals
+
+
+BLOCKS: dict[type[Layer], type[Network]] = {layers.Residual: Block}
+"""Layers that are made of others."""
+
+
+def _twin(layer: Layer) -> nn.Module:
+    if type(layer) in BLOCKS:
+        return BLOCKS[type(layer)](layer)  # type: ignore[arg-type]
+    return OverSteps(layer) if type(layer) in OVER_STEPS else Twin(layer)

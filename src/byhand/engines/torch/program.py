@@ -21,10 +21,12 @@ from byhand.engines.program import (
     Evaluation,
     answers,
     are_answers,
+    batch_of,
     check_carried_state,
     check_recurrent_state,
     check_state,
     groups,
+    layers_over_steps,
     own,
 )
 from byhand.engines.torch.device import check_amp, choose
@@ -289,7 +291,8 @@ class TorchProgram:
 
     def _check_batch(self, x: Array, states: Mapping[str, Tensor]) -> None:
         """Refuse states of other sequences in the layer's own words."""
-        if any(state.shape[-2] != len(x) for state in states.values()):
+        layers = layers_over_steps(self.description.model) if states else {}
+        if any(batch_of(state, layers[name]) != len(x) for name, state in states.items()):
             given = {name: self._array(state) for name, state in states.items()}
             self.description.model.forward(own(x, self.dtype), states=given)
 
