@@ -24,6 +24,7 @@ from byhand.language.finetune_data import Data, Example, read
 from byhand.language.finetune_folder import LOCK, SETTINGS, STATE, Folder, Progress, Row
 from byhand.language.finetune_model import Adapted, collated, peak_bytes
 from byhand.language.finetune_settings import Settings
+from byhand.language.memory import free_on
 from byhand.language.model import open_model
 from byhand.language.sources import Source, find
 from byhand.language.tokenizer import Tokenizer
@@ -90,7 +91,7 @@ class Session:
             settings.batch_size * settings.context,
             settings.dtype,
         )
-        room = finetune_memory.free_on(self.device) if free is None else free
+        room = free_on(self.device) if free is None else free
         finetune_memory.check(self.need, room, settings.batch_size, settings.context)
         self.free = room
         self.data: Data = read(

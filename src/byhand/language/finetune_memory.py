@@ -21,11 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from byhand.checkpoints import Checkpoint
 from byhand.errors import InputError
-from byhand.language.memory import BYTES, GB, memory_here
+from byhand.language.memory import BYTES, GB
 
 LIBRARIES = 800_000_000
 """PyTorch, transformers, PEFT and tokenizers in a process of their own."""
@@ -104,15 +103,6 @@ def _layer(checkpoint: Checkpoint, width: int) -> int:
     first = (t for name, t in checkpoint.tensors.items() if name.startswith("model.layers.0."))
     norms = sum(tensor.shape == (h,) for tensor in first)
     return int(norms * h * (width + 4) + (h + 2 * a + 2 * k) * width + (h + 4 * f) * width)
-
-
-def free_on(device: Any) -> int:
-    """Bytes that are free on a torch.device."""
-    if device.type == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info(device)[0])
-    return memory_here()[1]
 
 
 def check(need: TrainingMemory, free: int, batch: int, context: int) -> None:

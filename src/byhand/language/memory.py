@@ -137,6 +137,15 @@ def fitting(checkpoint: Checkpoint, context: int, free: int) -> BlockType | None
     return max(fits, key=lambda kind: kind.bits, default=None)
 
 
+def free_on(device: Any) -> int:
+    """Bytes that are free on a torch.device."""
+    if device.type == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    return memory_here()[1]
+
+
 def memory_here() -> tuple[int, int]:
     """Bytes of memory in all and free for a new program, within the limit of a container.
 

@@ -216,7 +216,7 @@ def open_model(
     tokens = _context(context, checkpoint, source.name)
     tokenizer = Tokenizer(checkpoint, source.name)
     need = memory.check(
-        checkpoint, tokens, kind, _free(where) if free is None else free, source.name
+        checkpoint, tokens, kind, memory.free_on(where) if free is None else free, source.name
     )
     change = changes(source.adapters, set(checkpoint.tensors))
     decoder = build(checkpoint, tokens, kind, where, change)
@@ -247,9 +247,3 @@ def _context(wanted: int | None, checkpoint: Checkpoint, name: str) -> int:
     if not 1 <= wanted <= most:
         raise InputError(f"{name} was trained for a context of {most:,} tokens; found {wanted:,}")
     return wanted
-
-
-def _free(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return memory.memory_here()[1]
