@@ -212,7 +212,7 @@ def test_a_batch_of_another_size_than_the_state(engine: str) -> None:
 @pytest.mark.parametrize(
     ("states", "text"),
     [
-        ({"gru1": np.zeros((3, 4))}, "no recurrent layer is named gru1; there is lstm1, lstm2"),
+        ({"gru1": np.zeros((3, 4))}, "no layer with a state is named gru1; there is lstm1, lstm2"),
         (
             {"lstm1": np.zeros((3, 4))},
             "the state of lstm1 has shape (3, 4), expected (2, 3, 4)",

@@ -73,8 +73,9 @@ def test_a_layer_of_somebodys_own_has_no_twin() -> None:
 
     assert refusal(program, Sequential(mlp([6, 3]), Dense())) == (
         "the layer Dense has no twin in PyTorch, which has AveragePool2D, BatchNorm, "
-        "Convolution2D, Dense, Dropout, Embedding, Flatten, GlobalAveragePool2D, LastStep, "
-        "LayerNorm, MaxPool2D, OneHot, ReLU, Sigmoid, Softmax, Tanh, Bidirectional, GRU, LSTM, "
+        "Convolution2D, Dense, Dropout, Embedding, GELU, Flatten, GlobalAveragePool2D, LastStep, "
+        "LayerNorm, MaxPool2D, OneHot, Projection, RMSNorm, ReLU, SiLU, Sigmoid, Softmax, SwiGLU, "
+        "Tanh, LearnedPositions, SelfAttention, SinusoidalPositions, Bidirectional, GRU, LSTM, "
         "RNN; add it to TWINS in src/byhand/engines/torch/layers.py, or use engine numpy"
     )
 

@@ -317,7 +317,7 @@ def test_states_of_other_sequences_are_refused() -> None:
             "(hₜ = oₜ ⊙ tanh(cₜ), cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ gₜ)"
         )
     assert refusal(torch.set_recurrent_state, {"rnn1": np.zeros((3, 4))}) == (
-        "no recurrent layer is named rnn1; there is lstm1"
+        "no layer with a state is named rnn1; there is lstm1"
     )
 
 
