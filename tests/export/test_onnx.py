@@ -136,6 +136,19 @@ def test_sequences_of_any_length_and_with_padding_at_the_end(
 
 
 @pytest.mark.slow
+def test_sequences_end_where_a_table_of_positions_does(exported: Any) -> None:
+    model = gpt(6, **SMALL, context=5).initialize(0, np.float32)
+    p = engines.compile(model, SoftmaxCrossEntropy(), SGD(0.1), engine="torch")
+    found = Trained("A net", p, Split(ENDING, np.zeros(7, np.int64)), p.predict(ENDING))
+    session = onnxruntime.InferenceSession(exported(found).read_bytes())
+    for ids in (IDS, ENDING, IDS[:1, :2]):
+        [answers] = session.run(["y"], {"x": ids})
+        np.testing.assert_allclose(answers, p.predict(ids), rtol=1e-4, atol=1e-6)
+    with pytest.raises(Exception, match="invalid index found"):
+        session.run(["y"], {"x": np.tile(IDS, 2)})
+
+
+@pytest.mark.slow
 def test_states_that_were_carried_go_in_and_out(exported: Any) -> None:
     layers = [GRU(4, 3, reset="before", **BIASES), LSTM(3, 5, name="second"), Dense(5, 6)]
     model = Sequential(Embedding(6, 4), *layers).initialize(0, np.float32)

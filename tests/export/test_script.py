@@ -33,11 +33,12 @@ from byhand.layers import (
     Layer,
     OneHot,
     ReLU,
+    Residual,
     Sequential,
     Tanh,
 )
 from byhand.losses import BinaryCrossEntropyWithLogits, Loss, QuadraticCost, SoftmaxCrossEntropy
-from byhand.models import cnn, mlp
+from byhand.models import cnn, gpt, mlp
 from byhand.optimizers import SGD
 from byhand.storage import write_tensors
 from byhand.training import Run, find_recipe
@@ -200,6 +201,37 @@ def test_a_sequence_can_be_read_piece_by_piece(kind: Kind, tmp_path: Path) -> No
     with torch.no_grad():
         pieces = [network.predict(torch.tensor(part), states) for part in parts]
     np.testing.assert_allclose(torch.cat(pieces, 1).numpy(), found.answers, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": 0.2},
+        {"positions": "sinusoidal", "place": "post"},
+        {"positions": "rotary", "norm": "rms", "feed_forward": "swiglu", "kv_heads": 1},
+    ],
+    ids=["as GPT-2", "as in 2017", "as Llama"],
+)
+def test_a_transformer_answers_as_the_engine_does(
+    options: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.random.default_rng(0).integers(0, 7, (5, 9))
+    model = gpt(7, width=8, depth=2, heads=2, context=9, **options).initialize(0)
+    path = written(trained(model, ids, targets=ids), tmp_path)
+    runpy.run_path(str(path), run_name="__main__")
+    assert float(capsys.readouterr().out.rpartition(" ")[2]) < 1e-14
+    assert path.read_text("utf-8").count("class Residual(") == 1
+
+
+def test_a_layer_with_a_state_in_a_block_is_refused() -> None:
+    model = Sequential(Embedding(7, 5), Residual(LSTM(5, 5)), Dense(5, 7)).initialize(0)
+    ids = np.zeros((2, 3), np.int64)
+    with pytest.raises(InputError) as caught:
+        script(trained(model, ids, targets=ids), "a", "b")
+    assert str(caught.value) == (
+        'Residual "residual1": LSTM "lstm1" cannot be written inside of a block, for it has a '
+        "state or no module of its own; export --to onnx"
+    )
 
 
 def test_padding_is_refused() -> None:

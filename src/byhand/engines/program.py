@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from byhand.clipping import Clipping
 from byhand.errors import InputError, ShapeError
-from byhand.layers import SelfAttention, Sequential, Shape
+from byhand.layers import LearnedPositions, SelfAttention, Sequential, Shape
 from byhand.layers.recurrent import RecurrentLayer
 from byhand.layers.sequential import OverSteps
 from byhand.losses import Loss, are_labels
@@ -122,6 +122,17 @@ def batch_of(state: Any, layer: OverSteps) -> int:
     """How many sequences a state of this layer is of."""
     axis = -2 if isinstance(layer, RecurrentLayer) else 0
     return int(state.shape[axis]) if state.ndim >= max(1, -axis) else 0
+
+
+def may_refuse(layer: OverSteps, state: Any, inputs: Array) -> bool:
+    """Whether a layer may refuse to read on from this state, so that it has to be asked: one of
+    other sequences, of an attention that looks at what follows, or one that leads beyond the last
+    learned position."""
+    if batch_of(state, layer) != len(inputs):
+        return True
+    if isinstance(layer, LearnedPositions) and len(inputs):
+        return round(float(state.max())) + len(inputs[0]) > layer.sizes["positions"]
+    return not getattr(layer, "causal", True)
 
 
 def _state_shape(state: Array, layer: OverSteps, batch: int) -> Shape:

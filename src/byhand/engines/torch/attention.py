@@ -30,6 +30,7 @@ def self_attention(
     real = x.new_ones(x.shape[:2], dtype=torch.bool) if real is None else real
     # Not len(x): torch.export would take the batch for a constant.
     past = x.new_zeros(x.shape[0], 0, 2 * m.Wk.shape[1] + 1) if state is None else state
+    past = past.masked_fill(past[..., -1:] == 0, 0)  # 0 · NaN would be NaN
     past_k, past_v, past_real = torch.split(past, [m.Wk.shape[1], m.Wv.shape[1], 1], 2)
     q, k, v = _split(x @ m.Wq, m.heads), _split(x @ m.Wk, m.kv_heads), _split(x @ m.Wv, m.kv_heads)
     if m.rotary:

@@ -21,12 +21,12 @@ from byhand.engines.program import (
     Evaluation,
     answers,
     are_answers,
-    batch_of,
     check_carried_state,
     check_recurrent_state,
     check_state,
     groups,
     layers_over_steps,
+    may_refuse,
     own,
 )
 from byhand.engines.torch.device import check_amp, choose
@@ -210,7 +210,7 @@ class TorchProgram:
             masks = d.model.draw_masks(len(x), x.shape[1:], d.seed, step, self.dtype)
         self.network.train(step is not None)
         self.network.zero_grad()
-        self._check_batch(x, self._states)
+        self._check_states(x, self._states)
         with self._explained(x, masks):
             loss, finals = self._pass(
                 *self._read(x),
@@ -261,7 +261,7 @@ class TorchProgram:
     def _outputs_of(
         self, inputs: Array, states: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        self._check_batch(inputs, states)
+        self._check_states(inputs, states)
         x, real = self._read(inputs)
         with self._autocast():
             y, finals = self.network(x, {}, real, states)
@@ -289,10 +289,10 @@ class TorchProgram:
         with np.errstate(all="ignore"):
             self.description.loss.forward(y, encoded)
 
-    def _check_batch(self, x: Array, states: Mapping[str, Tensor]) -> None:
-        """Refuse states of other sequences in the layer's own words."""
+    def _check_states(self, x: Array, states: Mapping[str, Tensor]) -> None:
+        """Refuse states that a layer does not read on from, in its own words."""
         layers = layers_over_steps(self.description.model) if states else {}
-        if any(batch_of(state, layers[name]) != len(x) for name, state in states.items()):
+        if any(may_refuse(layers[name], state, x) for name, state in states.items()):
             given = {name: self._array(state) for name, state in states.items()}
             self.description.model.forward(own(x, self.dtype), states=given)
 
