@@ -99,13 +99,23 @@ void test_windows() {
 
 /// Bits do not depend on the number of threads.
 template <class T>
-void test_threads() {
-  const ConvolutionSizes sizes({8, 20, 20}, 24, {{5, 1, 2, 1}, {5, 1, 2, 1}}, 1);
+void check_threads(const ConvolutionSizes& sizes, int threads) {
   const Index batch = Products<T>::kSharedWork / sizes.multiply_adds() + 3;
-  const Case<T> one(sizes, batch, 1), three(sizes, batch, 3);
-  CHECK(one.z.all() == three.z.all());
-  CHECK(one.dW.all() == three.dW.all());
-  CHECK(one.dx.all() == three.dx.all());
+  const Case<T> one(sizes, batch, 1), more(sizes, batch, threads);
+  CHECK(one.z.all() == more.z.all());
+  CHECK(one.dW.all() == more.dW.all());
+  CHECK(one.dx.all() == more.dx.all());
+}
+
+template <class T>
+void test_threads() {
+  const Window five{{5, 1, 2, 1}, {5, 1, 2, 1}};
+  check_threads<T>({{8, 20, 20}, 24, five, 1}, 3);
+  // Fewer channels of x than threads: those of z are shared too, as far as there are enough.
+  check_threads<T>({{1, 28, 28}, 20, five, 1}, 2);
+  check_threads<T>({{1, 19, 21}, 32, five, 1}, 3);
+  check_threads<T>({{2, 19, 21}, 34, five, 2}, 5);
+  check_threads<T>({{1, 20, 20}, 7, five, 1}, 5);
 }
 
 /// What is not a number is not left behind for the next pass.
@@ -154,6 +164,37 @@ void test_max_pool() {
   for (Index k = 0; k < 12; ++k) CHECK_EQUAL(dx.all()(0, k), expected[k]);
 }
 
+/// What pooling makes of random numbers.
+template <class T>
+struct Pooled {
+  Pooled(const Settings& settings, Index batch, const Shape& shape, int threads) {
+    MaxPool2D<T> pool(settings);
+    pool.reserve(batch, shape, threads);
+    const Buffer<T> x = random<T>(batch, count(shape), 1);
+    y = Buffer<T>(batch, count(pool.output_shape(shape)));
+    dx = random<T>(batch, count(shape), 2);
+    Products<T> products(threads, 1);
+    Pass<T> pass{products};
+    pool.forward(view(x), y.all(), pass);
+    pool.backward(view(x), view(y), view(random<T>(batch, y.columns(), 3)), dx.all(), pass);
+  }
+
+  Buffer<T> y, dx;
+};
+
+template <class T>
+void test_threads_that_pool() {
+  for (const double stride : {1., 2., 3.}) {
+    const Settings settings{{"kernel_height", 3}, {"kernel_width", 2}, {"stride_height", stride},
+                            {"stride_width", stride}, {"padding_height", 1}, {"padding_width", 0}};
+    const Shape shape{3, 22, 17};
+    const Index batch = MaxPool2D<T>::kSharedNumbers / count(shape) + 3;
+    const Pooled<T> one(settings, batch, shape, 1), three(settings, batch, shape, 3);
+    CHECK(one.y.all() == three.y.all());
+    CHECK(one.dx.all() == three.dx.all());
+  }
+}
+
 void test_running_statistics() {
   BatchNorm<double> layer({{"features", 1}, {"epsilon", 1e-5}, {"momentum", 0.1}});
   layer.reserve(4, {1}, 1);
@@ -192,5 +233,6 @@ void test_convolution() {
 
 int main() {
   return check::run({test_convolution<float>, test_convolution<double>, test_max_pool,
+                     test_threads_that_pool<float>, test_threads_that_pool<double>,
                      test_running_statistics});
 }

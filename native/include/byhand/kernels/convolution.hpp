@@ -13,7 +13,7 @@ namespace byhand {
 /// The fast products, with what they need from call to call.
 ///
 /// All three are products with the matrix of all windows, whose rows are read from strips. Threads
-/// share the images, and for dW the channels: no sum.
+/// share the images, and for dW the channels of x, or of both x and z where x has few: no sum.
 template <class T>
 class Convolution {
  public:
@@ -52,6 +52,11 @@ class Convolution {
                           Buffer<T>(1, s_.in() * strips_.size()),
                           Buffer<T>(1, outputs_ * spread_)});
     }
+  }
+
+  /// Whether threads share the work on so many images.
+  bool shared(Index images) const {
+    return images * s_.multiply_adds() >= Products<T>::kSharedWork;
   }
 
   /// z = x * W + b
@@ -111,17 +116,24 @@ class Convolution {
   /// dW = sum of dz times the windows
   void weight_gradient(ConstView<T> x, ConstView<T> dz, View<T> dW, Team& team) {
     const bool whole = pixels_ == s_.z.pixels();
-    if (!whole) widen(dz);
+    if (!whole) widen(dz, team);
     const T* errors = whole ? dz.data() : whole_.data();
     const Index image = whole ? dz.outerStride() : whole_.stride();
-    team.run(s_.x.channels, shared(x.rows()), [&](Index c, int member) {
+    // Each part of the channels of z cuts the strips anew: no more parts than there are threads for.
+    const Index threads = shared(x.rows()) ? team.size() : 1;
+    const Index blocks = (s_.out() + kernels::kDotRows - 1) / kernels::kDotRows;
+    const Index parts = std::clamp<Index>(threads / s_.x.channels, 1, blocks);
+    team.run(s_.x.channels * parts, threads > 1, [&](Index item, int member) {
+      const Index c = item / parts, part = item % parts;
+      const Index begin = blocks * part / parts * kernels::kDotRows;
+      const Index end = std::min(blocks * (part + 1) / parts * kernels::kDotRows, s_.out());
       T* strips = members_[static_cast<std::size_t>(member)].strips.data();
       for (Index first = 0; first < x.rows(); first += together_) {
         const Index images = std::min(together_, x.rows() - first);
         for (Index n = 0; n < images; ++n) {
           strips_.cut(row(x, first + n) + c * s_.x.pixels(), strips + n * strips_.size());
         }
-        add_dots(errors + first * image, image, strips, images, c, first > 0, dW);
+        add_dots(errors + first * image, image, strips, images, c, begin, end, first > 0, dW);
       }
     });
   }
@@ -146,9 +158,6 @@ class Convolution {
 
   const Steps& down() const { return s_.window.down; }
   const Steps& across() const { return s_.window.across; }
-  bool shared(Index images) const {
-    return images * s_.multiply_adds() >= Products<T>::kSharedWork;
-  }
 
   /// How many channels make a part, where each of them stands for so many terms of a sum.
   static Index in_parts(Index channels, Index terms) {
@@ -240,36 +249,37 @@ class Convolution {
   }
 
   /// dz with zeros behind every channel, up to the next whole vector.
-  void widen(ConstView<T> dz) {
-    for (Index n = 0; n < dz.rows(); ++n) {
+  void widen(ConstView<T> dz, Team& team) {
+    team.run(dz.rows(), shared(dz.rows()), [&](Index n, int) {
       for (Index o = 0; o < s_.z.channels; ++o) {
         T* to = whole_.data() + n * whole_.stride() + o * pixels_;
         std::copy_n(row(dz, n) + o * s_.z.pixels(), s_.z.pixels(), to);
         std::fill(to + s_.z.pixels(), to + pixels_, T(0));
       }
-    }
+    });
   }
 
-  /// The part of dW that belongs to channel c: inner products of dz and the rows of its windows.
-  void add_dots(const T* errors, Index image, const T* strips, Index images, Index c, bool more,
-                View<T> dW) const {
+  /// The part of dW that belongs to channel c of x and some of z's in its group: inner products of dz
+  /// and the rows of its windows.
+  void add_dots(const T* errors, Index image, const T* strips, Index images, Index c, Index begin,
+                Index end, bool more, View<T> dW) const {
     using kernels::kDotColumns, kernels::kDotRows;
-    const Index area = s_.window.area(), begin = c / s_.in() * s_.out(), left = c % s_.in() * area;
+    const Index area = s_.window.area(), group = c / s_.in() * s_.out(), left = c % s_.in() * area;
     for (Index k = 0; k < area; k += kDotColumns) {
-      for (Index o = 0; o < s_.out(); o += kDotRows) {
+      for (Index o = begin; o < end; o += kDotRows) {
         kernels::DotOperands<T> operands{{}, {}, image, strips_.size(), images, pixels_};
         // What is left over is filled up with the last, and not looked at.
         for (Index r = 0; r < kDotRows; ++r) {
-          operands.a[r] = errors + (begin + std::min(o + r, s_.out() - 1)) * pixels_;
+          operands.a[r] = errors + (group + std::min(o + r, end - 1)) * pixels_;
         }
         for (Index s = 0; s < kDotColumns; ++s) {
           operands.b[s] = strips + windows_[static_cast<std::size_t>(std::min(k + s, area - 1))];
         }
         T sums[kDotRows][kDotColumns];
         kernels::dots(operands, sums);
-        for (Index r = 0; r < std::min(kDotRows, s_.out() - o); ++r) {
+        for (Index r = 0; r < std::min(kDotRows, end - o); ++r) {
           for (Index s = 0; s < std::min(kDotColumns, area - k); ++s) {
-            T& dw = dW(begin + o + r, left + k + s);
+            T& dw = dW(group + o + r, left + k + s);
             dw = more ? dw + sums[r][s] : sums[r][s];
           }
         }

@@ -59,7 +59,9 @@ class Convolution2D final : public Layer<T> {
     convolution_->weight_gradient(x, dz, dW_.all(), pass.products.team());
     pass.gradients->receive(W(), 0, 0, constant(dW_.all()));
     const Index pixels = dz.cols() / out_;
-    for (Index o = 0; o < out_; ++o) db_.all()(0, o) = dz.middleCols(o * pixels, pixels).sum();
+    pass.products.team().run(out_, convolution_->shared(dz.rows()), [&](Index o, int) {
+      db_.all()(0, o) = dz.middleCols(o * pixels, pixels).sum();
+    });
     pass.gradients->receive(b(), 0, 0, constant(db_.all()));
   }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "byhand/layers/window.hpp"
@@ -17,37 +18,47 @@ namespace byhand {
 ///               that is not a number.
 ///
 /// The largest of a window is the largest of the largest of its columns, so first the rows under a row
-/// of windows are compared, from end to end, and then what is left of the columns.
+/// of windows are compared, from end to end, and then what is left of the columns. Threads share the
+/// examples.
 template <class T>
 class MaxPool2D final : public Layer<T> {
  public:
+  /// Numbers of x from which on threads share the examples: below, waking them costs more than they
+  /// save.
+  static constexpr Index kSharedNumbers = 250'000;
+
   explicit MaxPool2D(const Settings& settings) : window_(window_of(settings)) {}
 
   Shape output_shape(const Shape& x) const override {
     return windowed_shape(window_, x, image_of(x).channels);
   }
 
-  void reserve(Index batch, const Shape& x, int) override {
+  void reserve(Index batch, const Shape& x, int threads) override {
     x_ = image_of(x);
     y_ = windowed(window_, x_, x_.channels);
-    tops_ = Buffer<T>(1, y_.height * x_.width);
-    top_switches_.resize(static_cast<std::size_t>(tops_.columns()));
+    tops_.clear();
+    for (int k = 0; k < threads; ++k) {
+      Buffer<T> largest(1, y_.height * x_.width);
+      std::vector<Switch> switches(static_cast<std::size_t>(largest.columns()));
+      tops_.push_back({std::move(largest), std::move(switches)});
+    }
     switches_.resize(static_cast<std::size_t>(batch * y_.channels * y_.pixels()));
   }
 
-  void forward(ConstView<T> x, View<T> y, Pass<T>&) override {
-    each_channel(x.rows(), [&](Index n, Index c, Switch* switches) {
-      compare_rows(row(x, n) + c * x_.pixels());
-      compare_columns(row(y, n) + c * y_.pixels(), switches);
+  void forward(ConstView<T> x, View<T> y, Pass<T>& pass) override {
+    each_channel(x.rows(), pass, [&](Index n, Index c, Switch* switches, int member) {
+      Tops& tops = tops_[static_cast<std::size_t>(member)];
+      compare_rows(row(x, n) + c * x_.pixels(), tops);
+      compare_columns(tops, row(y, n) + c * y_.pixels(), switches);
     });
   }
 
-  void backward(ConstView<T>, ConstView<T>, ConstView<T> dy, View<T> dx, Pass<T>&) override {
+  void backward(ConstView<T>, ConstView<T>, ConstView<T> dy, View<T> dx, Pass<T>& pass) override {
     if (dx.size() == 0) return;
-    std::fill_n(dx.data(), (dx.rows() - 1) * dx.outerStride() + dx.cols(), T(0));
-    each_channel(dy.rows(), [&](Index n, Index c, const Switch* switches) {
+    each_channel(dy.rows(), pass, [&](Index n, Index c, const Switch* switches, int) {
       const T* from = row(dy, n) + c * y_.pixels();
       T* to = row(dx, n) + c * x_.pixels();
+      std::fill_n(to, x_.pixels(), T(0));
       for (Index w = 0; w < y_.pixels(); ++w) to[switches[w]] += from[w];
     });
   }
@@ -56,20 +67,28 @@ class MaxPool2D final : public Layer<T> {
   /// A pixel by its place in the channel; as wide as T, so that both fill the same vectors.
   using Switch = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
-  /// body(example, channel, its switches)
+  /// The largest of the columns under each row of windows, and where they are: what one thread works
+  /// in.
+  struct Tops {
+    Buffer<T> largest;
+    std::vector<Switch> switches;
+  };
+
+  /// body(example, channel, its switches, member)
   template <class Body>
-  void each_channel(Index batch, Body&& body) {
-    Switch* switches = switches_.data();
-    for (Index n = 0; n < batch; ++n) {
-      for (Index c = 0; c < y_.channels; ++c, switches += y_.pixels()) body(n, c, switches);
-    }
+  void each_channel(Index batch, Pass<T>& pass, Body&& body) {
+    const bool shared = batch * x_.channels * x_.pixels() >= kSharedNumbers;
+    pass.products.team().run(batch, shared, [&](Index n, int member) {
+      Switch* switches = switches_.data() + n * y_.channels * y_.pixels();
+      for (Index c = 0; c < y_.channels; ++c, switches += y_.pixels()) body(n, c, switches, member);
+    });
   }
 
   /// The largest of each column of pixels under each row of windows.
-  void compare_rows(const T* channel) {
+  void compare_rows(const T* channel, Tops& tops) const {
     for (Index p = 0; p < y_.height; ++p) {
-      T* largest = tops_.data() + p * x_.width;
-      Switch* switches = top_switches_.data() + p * x_.width;
+      T* largest = tops.largest.data() + p * x_.width;
+      Switch* switches = tops.switches.data() + p * x_.width;
       const Index begin = std::max<Index>(0, window_.down.pixel(p, 0));
       const Index end = std::min(x_.height, window_.down.pixel(p, window_.down.kernel));
       std::copy_n(channel + begin * x_.width, x_.width, largest);
@@ -89,7 +108,7 @@ class MaxPool2D final : public Layer<T> {
   }
 
   /// The largest of those under each window.
-  void compare_columns(T* y, Switch* switches) const {
+  void compare_columns(const Tops& tops, T* y, Switch* switches) const {
     const Steps& across = window_.across;
     std::fill_n(y, y_.pixels(), -std::numeric_limits<T>::infinity());
     std::fill_n(switches, y_.pixels(), std::numeric_limits<Switch>::max());
@@ -102,7 +121,7 @@ class MaxPool2D final : public Layer<T> {
         const Index end = one ? width : across.end(j, x_.width);
         const Index at = p * x_.width + across.pixel(first, j), to = p * width + first;
         const auto look = across.stride == 2 ? &look_at_columns<2> : &look_at_columns<0>;
-        look(tops_.data() + at, top_switches_.data() + at, across.stride, end - first, y + to,
+        look(tops.largest.data() + at, tops.switches.data() + at, across.stride, end - first, y + to,
              switches + to);
       }
     }
@@ -127,8 +146,7 @@ class MaxPool2D final : public Layer<T> {
 
   Window window_;
   Image x_{}, y_{};
-  Buffer<T> tops_;                    // the largest of the columns under each row of windows
-  std::vector<Switch> top_switches_;  // and where they are
+  std::vector<Tops> tops_;
   std::vector<Switch> switches_;
 };
 
