@@ -25,7 +25,7 @@ from byhand.training.observation import (
     unit_health,
     update_ratios,
 )
-from byhand.training.order import order_of_epoch, steps_per_epoch
+from byhand.training.order import order_of_epoch, smallest_batch, steps_per_epoch
 from byhand.training.run import Row, Run, score
 from byhand.training.stopping import StopRequest
 from byhand.training.texts import (
@@ -71,7 +71,8 @@ class Result:
 class Trainer:
     """Trains a program on a data set.
 
-    epochs, batch_size      as usual; the last batch of an epoch may be short
+    epochs, batch_size      as usual; the last batch of an epoch may be short, and is left out where
+                            a model cannot train on the one example in it
     seed                    of the order of examples
     schedule                a factor on the optimizer's learning rate; constant by default
     monitor                 the split whose accuracy (or negative loss) is the score: it decides the
@@ -137,8 +138,9 @@ class Trainer:
             "validation": evaluated(self._validation, streams),
             "test": evaluated(self._test, streams),
         }
+        smallest = smallest_batch(program.description.model, self._train.inputs, batch_size)
         self.steps_per_epoch = steps_per_epoch(
-            len(self._train), batch_size, self._carries, epoch_steps
+            len(self._train), batch_size, self._carries, epoch_steps, smallest
         )
         self.log_every = max(STEPS_PER_LOG, self.steps_per_epoch // LOGS_PER_EPOCH)
         self._ordered: tuple[int, NDArray[np.int64]] | None = None
