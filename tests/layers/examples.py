@@ -91,11 +91,13 @@ def dense(*more_axes: int) -> Builder:
     return build
 
 
-def projection(*more_axes: int) -> Builder:
+def over_rows(kind: Callable[[int, int], Layer], *more_axes: int) -> Builder:
+    """A layer of two sizes, of which the first is that of the last axis."""
+
     def build(rng: Generator, dtype: Any) -> Example:
-        batch, n_in, n_out = sizes(rng, 3)
-        x = rng.standard_normal((batch, *more_axes, n_in)).astype(dtype)
-        return Example(Projection(n_in, n_out).initialize(rng, dtype), x)
+        batch, width, other = sizes(rng, 3)
+        x = rng.standard_normal((batch, *more_axes, width)).astype(dtype)
+        return Example(kind(width, other).initialize(rng, dtype), x)
 
     return build
 
@@ -232,15 +234,6 @@ def rms_norm(axes: int) -> Builder:
     return build
 
 
-def swiglu(*more_axes: int) -> Builder:
-    def build(rng: Generator, dtype: Any) -> Example:
-        batch, width, hidden = sizes(rng, 3)
-        x = rng.standard_normal((batch, *more_axes, width)).astype(dtype)
-        return Example(SwiGLU(width, hidden).initialize(rng, dtype), x)
-
-    return build
-
-
 def mask_of(rng: Generator, batch: int, time: int) -> Array:
     """Padding anywhere, but in every sequence there is something that is real."""
     mask = rng.integers(2, size=(batch, time))
@@ -313,7 +306,7 @@ EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
         images(MaxPool2D((2, 3), stride=(1, 2), padding=(0, 1))),
     ),
     OneHot: (of_ids(OneHot),),
-    Projection: (projection(), projection(4)),
+    Projection: (over_rows(Projection), over_rows(Projection, 4)),
     RMSNorm: (rms_norm(2), rms_norm(3)),
     RNN: (recurrent(RNN),),
     ReLU: (elementwise(ReLU, 1), elementwise(ReLU, 3)),
@@ -332,7 +325,7 @@ EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
         positions(SinusoidalPositions, True),
     ),
     Softmax: (softmax(2), softmax(3)),
-    SwiGLU: (swiglu(), swiglu(4)),
+    SwiGLU: (over_rows(SwiGLU), over_rows(SwiGLU, 4)),
     Tanh: (elementwise(Tanh, 2), elementwise(Tanh, 3)),
 }
 

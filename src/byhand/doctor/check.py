@@ -74,12 +74,8 @@ def _report(
 
                 def checked(text: str) -> Report:
                     module = loading.load(text, path, around)
-                    return _check(
-                        module, text, target, name, given, dict(of or {}), seed, unguarded
-                    )
-
-                def unguarded(text: str) -> Report | None:
-                    return _unguarded(text, checked)
+                    how = target, name, given, dict(of or {}), seed
+                    return _check(module, text, *how, lambda: _unguarded(text, checked))
 
                 return checked(text)
     except deadline.Late as late:
@@ -135,7 +131,7 @@ def _check(
     inputs: dict[str, Any] | None,
     of: dict[str, str],
     seed: int,
-    unguarded: Callable[[str], Report | None],
+    unguarded: Callable[[], Report | None],
 ) -> Report:
     if not (binding.functions(module) or binding.classes(module)):
         raise find.refuse(module, name)
@@ -151,7 +147,7 @@ def _check(
     subject, outcome, found = case
     # Where the inputs are large, a point near them has to do: others cost too much time.
     more = [] if smaller else _more(module, inputs, seed)
-    report = diagnose(module, text, target, subject, outcome, found, more, lambda: unguarded(text))
+    report = diagnose(module, text, target, subject, outcome, found, more, unguarded)
     notes = list(report.notes)
     if smaller:
         cuts = ", ".join(f"{size} for {length}" for length, size in smaller.items())

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from byhand import layers
-from byhand.layers import Shape
 from byhand.layers.rotary import BASE
 
 RESIDUAL = '''\
@@ -84,38 +80,3 @@ class SinusoidalPositions(nn.Module):
         angle = steps[:, None] * {BASE!r} ** (-pairs / x.shape[2])
         return x + torch.stack((angle.sin(), angle.cos()), -1).flatten(1).to(x.dtype)
 '''
-
-
-def attention(layer: layers.SelfAttention, shape: Shape) -> dict[str, Any]:
-    sizes = f"{layer.sizes['width']}, {layer.heads}, {layer.kv_heads}"
-    return {
-        "expression": f"SelfAttention({sizes}, causal={layer.causal}, rotary={layer.rotary})",
-        "arrays": {f"{part}.weight": getattr(layer, f"W{part}").T for part in "qkvo"},
-        "classes": (ATTENTION,),
-    }
-
-
-def swiglu(layer: layers.SwiGLU, shape: Shape) -> dict[str, Any]:
-    matrices = {"gate": layer.W, "up": layer.V, "down": layer.W2}
-    return {
-        "expression": f"SwiGLU({layer.sizes['width']}, {layer.sizes['hidden']})",
-        "arrays": {f"{name}.weight": w.T for name, w in matrices.items()},
-        "classes": (SWIGLU,),
-    }
-
-
-def rms_norm(layer: layers.RMSNorm, shape: Shape) -> dict[str, Any]:
-    expression = f"nn.RMSNorm({layer.sizes['features']}, eps={layer.epsilon!r})"
-    return {"expression": expression, "arrays": {"weight": layer.gamma}}
-
-
-def learned_positions(layer: layers.LearnedPositions, shape: Shape) -> dict[str, Any]:
-    rows, width = layer.P.shape
-    expression = f"LearnedPositions({rows}, {width})"
-    return {"expression": expression, "arrays": {"P": layer.P}, "classes": (LEARNED,)}
-
-
-def projection(layer: layers.Projection, shape: Shape) -> dict[str, Any]:
-    n_in, n_out = layer.W.shape
-    expression = f"nn.Linear({n_in}, {n_out}, bias=False)"
-    return {"expression": expression, "arrays": {"weight": layer.W.T}}

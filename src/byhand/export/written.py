@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from byhand import layers
 from byhand.errors import InputError
 from byhand.export import transformer
-from byhand.export.transformer import RESIDUAL
 from byhand.layers import Layer, Shape
 from byhand.layers.recurrent import RecurrentLayer
 
@@ -166,8 +165,37 @@ def _embedding(layer: layers.Embedding, shape: Shape) -> Written:
     return Written(f"nn.Embedding({vocabulary}, {features})", {"weight": layer.E})
 
 
-def _of_transformers(of: Callable[[Any, Shape], dict[str, Any]]) -> Callable[[Any, Shape], Written]:
-    return lambda layer, shape: Written(**of(layer, shape))
+def _projection(layer: layers.Projection, shape: Shape) -> Written:
+    n_in, n_out = layer.W.shape
+    return Written(f"nn.Linear({n_in}, {n_out}, bias=False)", {"weight": layer.W.T})
+
+
+def _rms_norm(layer: layers.RMSNorm, shape: Shape) -> Written:
+    expression = f"nn.RMSNorm({layer.sizes['features']}, eps={layer.epsilon!r})"
+    return Written(expression, {"weight": layer.gamma})
+
+
+def _learned_positions(layer: layers.LearnedPositions, shape: Shape) -> Written:
+    rows, width = layer.P.shape
+    expression = f"LearnedPositions({rows}, {width})"
+    return Written(expression, {"P": layer.P}, classes=(transformer.LEARNED,))
+
+
+def _attention(layer: layers.SelfAttention, shape: Shape) -> Written:
+    sizes = f"{layer.sizes['width']}, {layer.heads}, {layer.kv_heads}"
+    return Written(
+        f"SelfAttention({sizes}, causal={layer.causal}, rotary={layer.rotary})",
+        {f"{part}.weight": getattr(layer, f"W{part}").T for part in "qkvo"},
+        classes=(transformer.ATTENTION,),
+    )
+
+
+def _swiglu(layer: layers.SwiGLU, shape: Shape) -> Written:
+    return Written(
+        f"SwiGLU({layer.sizes['width']}, {layer.sizes['hidden']})",
+        {"gate.weight": layer.W.T, "up.weight": layer.V.T, "down.weight": layer.W2.T},
+        classes=(transformer.SWIGLU,),
+    )
 
 
 def _residual(block: layers.Residual, shape: Shape) -> Written:
@@ -186,7 +214,9 @@ def _residual(block: layers.Residual, shape: Shape) -> Written:
         arrays |= {f"f.{place}.{symbol}": value for symbol, value in there.arrays.items()}
         classes += there.classes
         shape = layer.output_shape(shape)
-    return Written(f"Residual({', '.join(inside)})", arrays, classes=(*classes, RESIDUAL))
+    return Written(
+        f"Residual({', '.join(inside)})", arrays, classes=(*classes, transformer.RESIDUAL)
+    )
 
 
 def _plain(expression: str) -> Callable[[Any, Shape], Written]:
@@ -210,22 +240,22 @@ LAYERS: dict[type[Layer], Callable[[Any, Shape], Written]] = {
     layers.LSTM: _recurrent,
     layers.LastStep: lambda layer, shape: Written(None, line="x = x[:, -1]"),
     layers.LayerNorm: _layer_norm,
-    layers.LearnedPositions: _of_transformers(transformer.learned_positions),
+    layers.LearnedPositions: _learned_positions,
     layers.MaxPool2D: _pool("MaxPool2d"),
     layers.OneHot: _one_hot,
-    layers.Projection: _of_transformers(transformer.projection),
-    layers.RMSNorm: _of_transformers(transformer.rms_norm),
+    layers.Projection: _projection,
+    layers.RMSNorm: _rms_norm,
     layers.RNN: _recurrent,
     layers.ReLU: _plain("nn.ReLU()"),
     layers.Residual: _residual,
-    layers.SelfAttention: _of_transformers(transformer.attention),
+    layers.SelfAttention: _attention,
     layers.SiLU: _plain("nn.SiLU()"),
     layers.Sigmoid: _plain("nn.Sigmoid()"),
     layers.SinusoidalPositions: lambda layer, shape: Written(
         "SinusoidalPositions()", classes=(transformer.SINUSOIDAL,)
     ),
     layers.Softmax: _plain("nn.Softmax(dim=-1)"),
-    layers.SwiGLU: _of_transformers(transformer.swiglu),
+    layers.SwiGLU: _swiglu,
     layers.Tanh: _plain("nn.Tanh()"),
 }
 

@@ -44,10 +44,7 @@ class Dense final : public Layer<T> {
     if (dx.size() > 0) {
       pass.products.times_transposed(dz, constant(W().value.all()), dx);  // dx = dz W^T
     }
-    pass.products.transposed_times(x, dz, constant(W().value.all()),
-                                   [&](Index i, Index j, ConstView<T> dW) {
-                                     pass.gradients->receive(W(), i, j, dW);  // dW = x^T dz
-                                   });
+    receive_product(x, dz, W(), pass);  // dW = x^T dz
     pass.products.column_sums(dz, db_.all());  // db = sum of dz over the batch
     pass.gradients->receive(b(), 0, 0, constant(db_.all()));
   }

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "byhand/layers/layer.hpp"
+#include "byhand/layers/feature_norm.hpp"
 
 namespace byhand {
 
@@ -13,79 +13,51 @@ namespace byhand {
 ///   Derivatives  dgamma = sum of dy * x^      dbeta = sum of dy      dx^ = gamma * dy
 ///                dx = (dx^ - mean(dx^) - x^ mean(dx^ * x^)) / sigma
 template <class T>
-class LayerNorm final : public Layer<T> {
+class LayerNorm final : public FeatureNorm<T> {
  public:
   explicit LayerNorm(const Settings& settings)
-      : features_(static_cast<Index>(setting(settings, "features"))),
-        epsilon_(static_cast<T>(setting(settings, "epsilon"))) {
-    this->parameters.push_back({"gamma", false, Buffer<T>(1, features_)});
+      : FeatureNorm<T>(settings), dbeta_(1, this->features_) {
     this->parameters.push_back({"beta", false, Buffer<T>(1, features_)});
-    gamma().setOnes();
-  }
-
-  Shape output_shape(const Shape& x) const override {
-    if (x.empty() || x.back() != features_) {
-      throw std::invalid_argument("LayerNorm: x and gamma differ in their axis features");
-    }
-    return x;
-  }
-
-  void reserve(Index batch, const Shape& x, int) override {
-    rows_ = columns(x) / features_;
-    xhat_ = Buffer<T>(batch * places(x), columns(x));
-    sigma_ = Buffer<T>(batch * places(x), rows_);
-    dgamma_ = Buffer<T>(1, features_);
-    dbeta_ = Buffer<T>(1, features_);
-    dxhat_ = Buffer<T>(1, features_);
   }
 
   void forward(ConstView<T> x, View<T> y, Pass<T>&) override {
-    each_row(x.rows(), [&](Index n, Index row, Index at) {
+    this->each_row(x.rows(), [&](Index n, Index row, Index at) {
       const auto one = x.row(n).segment(at, features_);
       auto xhat = xhat_.all().row(n).segment(at, features_);
-      T& sigma = sigma_.all()(n, row);
+      T& sigma = size_.all()(n, row);
       xhat = one.array() - one.mean();
-      sigma = std::sqrt(xhat.squaredNorm() / static_cast<T>(features_) + epsilon_);
+      sigma = std::sqrt(xhat.squaredNorm() / static_cast<T>(features_) + this->epsilon_);
       xhat /= sigma;
-      y.row(n).segment(at, features_) = gamma().cwiseProduct(xhat) + beta();
+      y.row(n).segment(at, features_) = this->gamma().cwiseProduct(xhat) + beta();
     });
   }
 
   void backward(ConstView<T>, ConstView<T>, ConstView<T> dy, View<T> dx, Pass<T>& pass) override {
-    auto dgamma = dgamma_.all().row(0), dbeta = dbeta_.all().row(0), dxhat = dxhat_.all().row(0);
+    auto dgamma = this->dgamma_.all().row(0), dbeta = dbeta_.all().row(0);
+    auto dxhat = this->dxhat_.all().row(0);
     dgamma.setZero();
     dbeta.setZero();
-    each_row(dy.rows(), [&](Index n, Index row, Index at) {
+    this->each_row(dy.rows(), [&](Index n, Index row, Index at) {
       const auto one = dy.row(n).segment(at, features_);
       const auto xhat = xhat_.all().row(n).segment(at, features_);
       dgamma += one.cwiseProduct(xhat);
       dbeta += one;
       if (dx.size() == 0) return;
-      dxhat = gamma().cwiseProduct(one);
+      dxhat = this->gamma().cwiseProduct(one);
       const T shift = dxhat.mean(), stretch = dxhat.dot(xhat) / static_cast<T>(features_);
       dx.row(n).segment(at, features_) =
-          (dxhat.array() - shift - xhat.array() * stretch) / sigma_.all()(n, row);
+          (dxhat.array() - shift - xhat.array() * stretch) / size_.all()(n, row);
     });
-    pass.gradients->receive(this->parameters[0], 0, 0, constant(dgamma_.all()));
+    pass.gradients->receive(this->parameters[0], 0, 0, constant(this->dgamma_.all()));
     pass.gradients->receive(this->parameters[1], 0, 0, constant(dbeta_.all()));
   }
 
  private:
-  auto gamma() { return this->parameters[0].value.all().row(0); }
+  using FeatureNorm<T>::features_, FeatureNorm<T>::xhat_, FeatureNorm<T>::size_;
+
   auto beta() { return this->parameters[1].value.all().row(0); }
 
-  /// body(example, row in it, where the row starts)
-  template <class Body>
-  void each_row(Index batch, Body&& body) const {
-    for (Index n = 0; n < batch; ++n) {
-      for (Index row = 0; row < rows_; ++row) body(n, row, row * features_);
-    }
-  }
-
-  Index features_;
-  T epsilon_;
-  Index rows_ = 1;
-  Buffer<T> xhat_, sigma_, dgamma_, dbeta_, dxhat_;
+  Buffer<T> dbeta_;
 };
 
 }  // namespace byhand

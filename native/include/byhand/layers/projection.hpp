@@ -29,7 +29,7 @@ class Projection final : public Layer<T> {
   bool reads_x() const override { return true; }
 
   void forward(ConstView<T> x, View<T> z, Pass<T>& pass) override {
-    pass.products.affine(x, constant(W().value.all()), constant(nothing<T>()), z);  // z = x W
+    pass.products.times(x, constant(W().value.all()), z);  // z = x W
   }
 
   void backward(ConstView<T> x, ConstView<T>, ConstView<T> dz, View<T> dx, Pass<T>& pass) override {
@@ -37,10 +37,7 @@ class Projection final : public Layer<T> {
     if (dx.size() > 0) {
       pass.products.times_transposed(dz, constant(W().value.all()), dx);  // dx = dz W^T
     }
-    pass.products.transposed_times(x, dz, constant(W().value.all()),
-                                   [&](Index i, Index j, ConstView<T> dW) {
-                                     pass.gradients->receive(W(), i, j, dW);  // dW = x^T dz
-                                   });
+    receive_product(x, dz, W(), pass);  // dW = x^T dz
   }
 
  private:

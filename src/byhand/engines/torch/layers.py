@@ -155,28 +155,35 @@ class Network(nn.Module):
         """
         finals: dict[str, Tensor] = {}
         for name, twin in self.named_children():
-            if isinstance(twin, Network):
-                own = within(name, masks) or {}, real, within(name, states) or {}
-                x, inner = twin(x, *own)
-                finals |= {f"{name}.{key}": final for key, final in inner.items()}
-            elif isinstance(twin, OverSteps):
-                x, finals[name] = twin(x, real, states.get(name))
-            else:
-                x = twin(x, masks.get(name))
-        return x, {name: final for name, final in finals.items() if final is not None}
+            x, own = _through(twin, name, x, masks, real, states)
+            finals |= own
+        return x, finals
 
     def activations(self, x: Tensor, real: Tensor | None = None) -> dict[str, Tensor]:
         """The output of each layer by its name."""
         outputs = {}
         for name, twin in self.named_children():
-            if isinstance(twin, Network):
-                x, _ = twin(x, NONE, real)
-            elif isinstance(twin, OverSteps):
-                x, _ = twin(x, real)
-            else:
-                x = twin(x)
+            x, _ = _through(twin, name, x, NONE, real, NONE)
             outputs[name] = x
         return outputs
+
+
+def _through(
+    twin: nn.Module,
+    name: str,
+    x: Tensor,
+    masks: Mapping[str, Tensor],
+    real: Tensor | None,
+    states: Mapping[str, Tensor],
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The output of a layer, and the final states that it leaves, by their names from here on."""
+    if isinstance(twin, Network):
+        x, inner = twin(x, within(name, masks) or {}, real, within(name, states) or {})
+        return x, {f"{name}.{key}": final for key, final in inner.items()}
+    if isinstance(twin, OverSteps):
+        x, final = twin(x, real, states.get(name))
+        return x, {} if final is None else {name: final}
+    return twin(x, masks.get(name)), {}
 
 
 class Block(Network):
