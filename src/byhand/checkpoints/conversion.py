@@ -80,9 +80,11 @@ def convert(
     Raises      InputError for models, formats and types that do not go together; ByhandError where
                 the disk has no room
     """
-    to = _target(Path(destination), to)
+    # What is wrong with the wish is said before the model is read.
+    destination = Path(destination)
+    to = _target(destination, to)
     wanted = None if dtype is None else dtype_named(dtype)
-    return write(open(source), destination, to, wanted)
+    return _written(open(source), destination, to, wanted)
 
 
 def write(
@@ -94,7 +96,11 @@ def write(
     """Write a model that is open, as `convert` does."""
     destination = Path(destination)
     to = _target(destination, to)
-    planned = plan(checkpoint, None if dtype is None else dtype_named(dtype))
+    return _written(checkpoint, destination, to, None if dtype is None else dtype_named(dtype))
+
+
+def _written(checkpoint: Checkpoint, destination: Path, to: str, dtype: str | None) -> Checkpoint:
+    planned = plan(checkpoint, dtype)
     _check_room(checkpoint, destination, planned)
     if to == "gguf":
         with atomic(destination) as temporary:

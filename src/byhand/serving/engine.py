@@ -30,7 +30,7 @@ Emit = Callable[[Event], None]
 class Wish:
     """One answer that somebody wants.
 
-    prompt      its tokens, or text or a conversation of which they are made
+    prompt      its tokens
     spell_after the tokens of which the answer is a continuation
     logprobs    None, or of how many alternatives the logarithms of probabilities are told
     """
@@ -190,14 +190,11 @@ class Engine:
             sequence.noted.append(self._noted(scores, token, wish.logprobs))
         sequence.fed.append(token)
         text = sequence.until.push(next(sequence.pieces))
+        self._say(sequence, text, batch)
         if sequence.until.ended:
-            self._say(sequence, text, batch)
             self._end(sequence, "stop", batch)
         elif sequence.count == wish.most:
-            self._say(sequence, text, batch)
             self._end(sequence, "length", batch)
-        else:
-            self._say(sequence, text, batch)
 
     def _say(self, sequence: _Sequence, text: str, batch: int) -> None:
         event: Event = {
