@@ -24,6 +24,7 @@ from byhand.engines.program import (
     check_state,
     groups,
     own,
+    without_padding,
 )
 from byhand.engines.work import multiply_adds
 from byhand.errors import ShapeError
@@ -41,8 +42,8 @@ _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def at_once(inputs: Array) -> int:
     """How many examples go through a model at once in evaluation: of sequences as many as have so
     many steps together."""
-    if are_labels(inputs) and inputs.ndim == 2:
-        return max(1, EVALUATION_STEPS // max(1, int(inputs.shape[1])))
+    if are_labels(inputs) and inputs.ndim > 1:
+        return max(1, EVALUATION_STEPS // max(1, int(inputs.shape[-1])))
     return EVALUATION_BATCH
 
 
@@ -132,8 +133,8 @@ class NumPyProgram:
         by_label = are_answers(targets)
         states: dict[str, Array] = {}
         for part in groups(len(inputs), streams, at_once(inputs)):
-            labels = targets[part]
-            y, caches = self._model.forward(self._own(inputs[part]), states=states)
+            x, labels = without_padding(self._own(inputs[part]), targets[part])
+            y, caches = self._model.forward(x, states=states)
             if streams is not None:
                 states = self._model.final_states(caches)
             n = count(y, labels)
@@ -190,7 +191,7 @@ class NumPyProgram:
         self, x: Array, targets: Array, step: int | None
     ) -> tuple[float, dict[str, Array], list[Any]]:
         d = self.description
-        x = self._own(x)
+        x, targets = without_padding(self._own(x), targets)
         masks = None
         if step is not None:
             masks = self._model.draw_masks(len(x), x.shape[1:], d.seed, step, self.dtype)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from byhand.clipping import Clipping
 from byhand.errors import InputError, ShapeError
-from byhand.layers import LearnedPositions, SelfAttention, Sequential, Shape
+from byhand.layers import PADDING, Encoder, LearnedPositions, SelfAttention, Sequential, Shape
 from byhand.layers.recurrent import RecurrentLayer
 from byhand.layers.sequential import OverSteps
 from byhand.losses import Loss, are_labels
@@ -69,6 +69,16 @@ def own(inputs: Array, dtype: np.dtype[Any]) -> Array:
     return inputs if are_labels(inputs) else inputs.astype(dtype, copy=False)
 
 
+def without_padding(inputs: Array, targets: Array) -> tuple[Array, Array]:
+    """Ids and labels[..., time] without the last steps that are padding in every example, so that a
+    batch of short sentences takes the time of short sentences; others as they are."""
+    if not are_labels(inputs) or targets.ndim < 2 or inputs.shape[-1] != targets.shape[-1]:
+        return inputs, targets
+    used = [np.any(a != PADDING, axis=tuple(range(a.ndim - 1))) for a in (inputs, targets)]
+    steps = max(1, *(int(np.max(np.flatnonzero(u), initial=-1)) + 1 for u in used))
+    return inputs[..., :steps], targets[..., :steps]
+
+
 def groups(examples: int, streams: int | None, at_once: int) -> Iterator[slice]:
     """The parts in which examples are evaluated: with streams one group after the other, each the
     next piece of every stream, else as many as go through at once.
@@ -106,25 +116,31 @@ def check_recurrent_state(values: Mapping[str, Array], model: Sequential) -> Non
             raise ShapeError(f"the state of {name} has shape {value.shape}, expected {expected}")
 
 
-def layers_over_steps(model: Sequential, within: str = "") -> dict[str, OverSteps]:
-    """The layers that start from a state and leave one, those inside of blocks included, by their
-    full names."""
-    found: dict[str, OverSteps] = {}
+Stateful = OverSteps | Encoder
+"""Layers that start from a state and leave one; that of an encoder is its memory."""
+
+
+def layers_over_steps(model: Sequential, within: str = "") -> dict[str, Stateful]:
+    """The layers that start from a state and leave one, those inside of blocks included, by the
+    full names of their states."""
+    found: dict[str, Stateful] = {}
     for layer in model.layers:
-        if isinstance(layer, Sequential):
+        if isinstance(layer, Encoder):
+            found[f"{within}{layer.name}.memory"] = layer
+        elif isinstance(layer, Sequential):
             found |= layers_over_steps(layer, f"{within}{layer.name}.")
         elif isinstance(layer, OverSteps):
             found[f"{within}{layer.name}"] = layer
     return found
 
 
-def batch_of(state: Any, layer: OverSteps) -> int:
+def batch_of(state: Any, layer: Stateful) -> int:
     """How many sequences a state of this layer is of."""
     axis = -2 if isinstance(layer, RecurrentLayer) else 0
     return int(state.shape[axis]) if state.ndim >= max(1, -axis) else 0
 
 
-def may_refuse(layer: OverSteps, state: Any, inputs: Array) -> bool:
+def may_refuse(layer: Stateful, state: Any, inputs: Array) -> bool:
     """Whether a layer may refuse to read on from this state, so that it has to be asked: one of
     other sequences, of an attention that looks at what follows, or one that leads beyond the last
     learned position."""
@@ -135,8 +151,8 @@ def may_refuse(layer: OverSteps, state: Any, inputs: Array) -> bool:
     return not getattr(layer, "causal", True)
 
 
-def _state_shape(state: Array, layer: OverSteps, batch: int) -> Shape:
-    if isinstance(layer, SelfAttention):  # of any number of steps
+def _state_shape(state: Array, layer: Stateful, batch: int) -> Shape:
+    if isinstance(layer, SelfAttention | Encoder):  # of any number of steps
         return layer.state_shape(batch, state.shape[1] if state.ndim == 3 else 0)
     return layer.state_shape(batch)
 

@@ -1,15 +1,21 @@
 """One file per idea: the equation, the forward, the derivative by hand. NumPy and nothing else."""
 
+from byhand.layers.additive_attention import AdditiveAttention
 from byhand.layers.average_pool2d import AveragePool2D
 from byhand.layers.base import Array, Gradients, Layer, Shape
 from byhand.layers.batch_norm import BatchNorm
 from byhand.layers.bidirectional import Bidirectional
+from byhand.layers.concatenation import Concatenation
 from byhand.layers.convolution2d import Convolution2D
+from byhand.layers.cross_attention import CrossAttention
 from byhand.layers.dense import Dense
+from byhand.layers.dot_attention import DotAttention
 from byhand.layers.dropout import Dropout
 from byhand.layers.embedding import PADDING, Embedding
+from byhand.layers.encoder import Encoder
 from byhand.layers.flatten import Flatten
 from byhand.layers.gelu import GELU
+from byhand.layers.general_attention import GeneralAttention
 from byhand.layers.global_average_pool2d import GlobalAveragePool2D
 from byhand.layers.gru import GRU
 from byhand.layers.gru_cell import GRUCell
@@ -32,6 +38,7 @@ from byhand.layers.sigmoid import Sigmoid
 from byhand.layers.silu import SiLU
 from byhand.layers.sinusoidal_positions import SinusoidalPositions
 from byhand.layers.softmax import Softmax
+from byhand.layers.summary import Summary
 from byhand.layers.swiglu import SwiGLU
 from byhand.layers.tanh import Tanh
 
@@ -41,16 +48,22 @@ __all__ = [
     "LSTM",
     "PADDING",
     "RNN",
+    "AdditiveAttention",
     "Array",
     "AveragePool2D",
     "BatchNorm",
     "Bidirectional",
+    "Concatenation",
     "Convolution2D",
+    "CrossAttention",
     "Dense",
+    "DotAttention",
     "Dropout",
     "Embedding",
+    "Encoder",
     "Flatten",
     "GRUCell",
+    "GeneralAttention",
     "GlobalAveragePool2D",
     "Gradients",
     "LSTMCell",
@@ -72,6 +85,7 @@ __all__ = [
     "Sigmoid",
     "SinusoidalPositions",
     "Softmax",
+    "Summary",
     "SwiGLU",
     "Tanh",
 ]

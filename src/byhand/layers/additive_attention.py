@@ -9,8 +9,9 @@ from numpy.typing import DTypeLike
 
 from byhand.errors import InputError
 from byhand.initializers import Initializer, NormalFanIn
-from byhand.layers.base import Array, Gradients, Layer
-from byhand.layers.masks import masked_softmax, real_or_all, unseen_as_zeros
+from byhand.layers.base import Array, Gradients, Shape
+from byhand.layers.masks import masked_softmax
+from byhand.layers.memory import MemoryLayer
 from byhand.randomness import stream
 
 
@@ -24,13 +25,13 @@ class Aligned(NamedTuple):
     """How much each query looks at each step of h, [batch, queries, time]: the alignment."""
 
 
-class AdditiveAttention(Layer):
+class AdditiveAttention(MemoryLayer):
     """c = softmax(vᵀ tanh(s W + h U)) h: the mean of the annotations h, weighted by what a network
     of one hidden layer says of each with the query s.
 
     Shapes      s[batch, queries, query]   h[batch, time, annotation]   W[query, hidden]
                 U[annotation, hidden]   v[hidden]   c[batch, queries, annotation]
-                mask[batch, time], 1 where a step of h is real, 0 where it is padding
+                mask[batch, queries] of s and memory_mask[batch, time] of h, 0 in padding
 
     In a translation s are the states of the decoder, h what the encoder said of the source's words.
 
@@ -89,15 +90,18 @@ class AdditiveAttention(Layer):
             raise InputError(f"{self}: sizes are at least 1, found {found}")
         self.weight_initializer = weights
 
-    def forward(  # type: ignore[override]  # a query looks at annotations
-        self, s: Array, h: Array, mask: Array | None = None
+    def forward(  # type: ignore[override]  # a memory beside the input
+        self,
+        s: Array,
+        h: Array,
+        mask: Array | None = None,
+        memory_mask: Array | None = None,
     ) -> tuple[Array, Aligned]:
         self.check(s=s, h=h)
-        real = real_or_all(self, mask, h, of="h")[:, None]
-        h = unseen_as_zeros(h, real)
+        s, h, real, source = self.real_parts(s, h, mask, memory_mask)
         t = np.tanh((s @ self.W)[:, :, None] + (h @ self.U)[:, None])
         e = t @ self.v
-        p = masked_softmax(e, real)
+        p = masked_softmax(e, real[..., None] & source[:, None])
         c = p @ h
         return c, Aligned(s, h, t, p)
 
@@ -117,6 +121,9 @@ class AdditiveAttention(Layer):
         dh = da_h @ self.U.T + p.swapaxes(1, 2) @ dc
         return ds, dh, {"W": dW, "U": dU, "v": dv}
 
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.sizes["annotation"])
+
     def initialize(
         self, seed: int | np.random.Generator = 0, dtype: DTypeLike = np.float64
     ) -> AdditiveAttention:
@@ -135,5 +142,5 @@ def example(rng: np.random.Generator) -> dict[str, Any]:
         "self": AdditiveAttention(2, 3, 5).initialize(rng),
         "s": rng.standard_normal((2, 3, 2)),
         "h": rng.standard_normal((2, 4, 3)),
-        "mask": np.array([[1, 1, 1, 1], [1, 1, 0, 0]]),
+        "memory_mask": np.array([[1, 1, 1, 1], [1, 1, 0, 0]]),
     }

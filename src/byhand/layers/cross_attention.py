@@ -8,7 +8,7 @@ import numpy as np
 
 from byhand.layers.attention import Attended
 from byhand.layers.base import Array, Gradients
-from byhand.layers.masks import real_or_all
+from byhand.layers.memory import MemoryLayer
 from byhand.layers.multi_head import MultiHead, gradient_of_weights, join_heads, split_heads
 
 
@@ -25,7 +25,7 @@ class Crossed(NamedTuple):
     """The outputs of the heads side by side, [batch, time, width]."""
 
 
-class CrossAttention(MultiHead):
+class CrossAttention(MultiHead, MemoryLayer):
     """y = (attention(x Wq, m Wk, m Wv) of each head) Wo: every step of x takes from the memory m
     what answers to its query.
 
@@ -74,10 +74,7 @@ class CrossAttention(MultiHead):
         memory_mask: Array | None = None,
     ) -> tuple[Array, Crossed]:
         self.check(x=x, m=m)
-        real = real_or_all(self, mask, x)
-        source = real_or_all(self, memory_mask, m, "memory_mask", "m")
-        # 0 · NaN would be NaN, in dWq and dWk.
-        x, m = np.where(real[..., None], x, 0), np.where(source[..., None], m, 0)
+        x, m, real, source = self.real_parts(x, m, mask, memory_mask)
         q = split_heads(x @ self.Wq, self.heads)
         k = split_heads(m @ self.Wk, self.kv_heads)
         v = split_heads(m @ self.Wv, self.kv_heads)

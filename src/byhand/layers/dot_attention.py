@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from byhand.layers.base import Array, Gradients, Layer
-from byhand.layers.masks import masked_softmax, real_or_all, unseen_as_zeros
+from byhand.layers.base import Array, Gradients
+from byhand.layers.masks import masked_softmax
+from byhand.layers.memory import MemoryLayer
 
 
 class Compared(NamedTuple):
@@ -19,13 +20,13 @@ class Compared(NamedTuple):
     """How much each query looks at each step of h, [batch, queries, time]: the alignment."""
 
 
-class DotAttention(Layer):
+class DotAttention(MemoryLayer):
     """c = softmax(s hᵀ) h: the mean of the annotations h, weighted by how far each points in the
     direction of the query s.
 
     Shapes      s[batch, queries, annotation]   h[batch, time, annotation]
                 c[batch, queries, annotation]
-                mask[batch, time], 1 where a step of h is real, 0 where it is padding
+                mask[batch, queries] of s and memory_mask[batch, time] of h, 0 in padding
 
         e[i, j] = s[i] · h[j]                     how well query i and step j fit
         p[i, j] = e^e[i, j] / Σₗ e^e[i, l]        the alignment; over real steps, 0 in padding
@@ -52,13 +53,16 @@ class DotAttention(Layer):
         "c": ("batch", "queries", "annotation"),
     }
 
-    def forward(  # type: ignore[override]  # a query looks at annotations
-        self, s: Array, h: Array, mask: Array | None = None
+    def forward(  # type: ignore[override]  # a memory beside the input
+        self,
+        s: Array,
+        h: Array,
+        mask: Array | None = None,
+        memory_mask: Array | None = None,
     ) -> tuple[Array, Compared]:
         self.check(s=s, h=h)
-        real = real_or_all(self, mask, h, of="h")[:, None]
-        h = unseen_as_zeros(h, real)
-        p = masked_softmax(s @ h.swapaxes(1, 2), real)
+        s, h, real, source = self.real_parts(s, h, mask, memory_mask)
+        p = masked_softmax(s @ h.swapaxes(1, 2), real[..., None] & source[:, None])
         c = p @ h
         return c, Compared(s, h, p)
 
@@ -80,5 +84,5 @@ def example(rng: np.random.Generator) -> dict[str, Any]:
         "self": DotAttention(),
         "s": rng.standard_normal((2, 4, 3)),
         "h": rng.standard_normal((2, 5, 3)),
-        "mask": np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
+        "memory_mask": np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
     }

@@ -9,9 +9,9 @@ from numpy.typing import DTypeLike
 
 from byhand.errors import InputError
 from byhand.initializers import Initializer, NormalFanIn
-from byhand.layers.base import Array, Gradients, Layer
+from byhand.layers.base import Array, Gradients, Shape
 from byhand.layers.dot_attention import Compared, DotAttention
-from byhand.layers.masks import real_or_all
+from byhand.layers.memory import MemoryLayer
 from byhand.randomness import stream
 
 
@@ -25,13 +25,13 @@ class Asked(NamedTuple):
     """How much each query looks at each step of h, [batch, queries, time]: the alignment."""
 
 
-class GeneralAttention(Layer):
+class GeneralAttention(MemoryLayer):
     """c = softmax(s W hᵀ) h: as DotAttention, but W says which direction of the query belongs to
     which of the annotations, and their widths may differ.
 
     Shapes      s[batch, queries, query]   h[batch, time, annotation]   W[query, annotation]
                 c[batch, queries, annotation]
-                mask[batch, time], 1 where a step of h is real, 0 where it is padding
+                mask[batch, queries] of s and memory_mask[batch, time] of h, 0 in padding
 
         q = s W                                   what the query asks of the annotations
         c = softmax(q hᵀ) h                       DotAttention
@@ -76,12 +76,16 @@ class GeneralAttention(Layer):
         self.weight_initializer = weights
         self.dot = DotAttention()
 
-    def forward(  # type: ignore[override]  # a query looks at annotations
-        self, s: Array, h: Array, mask: Array | None = None
+    def forward(  # type: ignore[override]  # a memory beside the input
+        self,
+        s: Array,
+        h: Array,
+        mask: Array | None = None,
+        memory_mask: Array | None = None,
     ) -> tuple[Array, Asked]:
         self.check(s=s, h=h)
-        real = real_or_all(self, mask, h, of="h")
-        c, (q, h, p) = self.dot.forward(s @ self.W, h, real)
+        s, h, real, source = self.real_parts(s, h, mask, memory_mask)
+        c, (q, h, p) = self.dot.forward(s @ self.W, h, real, source)
         return c, Asked(s, q, h, p)
 
     def backward(  # type: ignore[override]  # two inputs have two gradients
@@ -93,6 +97,9 @@ class GeneralAttention(Layer):
         dW = (s.swapaxes(1, 2) @ dq).sum(axis=0)
         ds = dq @ self.W.T
         return ds, dh, {"W": dW}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.sizes["annotation"])
 
     def initialize(
         self, seed: int | np.random.Generator = 0, dtype: DTypeLike = np.float64
@@ -109,5 +116,5 @@ def example(rng: np.random.Generator) -> dict[str, Any]:
         "self": GeneralAttention(2, 3).initialize(rng),
         "s": rng.standard_normal((2, 4, 2)),
         "h": rng.standard_normal((2, 5, 3)),
-        "mask": np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
+        "memory_mask": np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,6 +13,7 @@ from byhand.layers.base import Array, Gradients, Layer, Shape
 from byhand.layers.bidirectional import Bidirectional
 from byhand.layers.dropout import Dropout
 from byhand.layers.embedding import PADDING, is_token
+from byhand.layers.memory import Memory, MemoryLayer
 from byhand.layers.positions import Positions
 from byhand.layers.recurrent import Cell, RecurrentLayer
 from byhand.layers.self_attention import SelfAttention
@@ -47,6 +48,8 @@ class Sequential(Layer):
 
     equation = "y = f_L(… f₁(x))"
     axes = {"x": ("...",), "y": ("...",)}
+    encodes: ClassVar[bool] = False
+    """Whether it gives a memory to the layers after it, as an Encoder does."""
 
     def __init__(self, *layers: Layer, name: str | None = None) -> None:
         super().__init__(name=name)
@@ -93,19 +96,42 @@ class Sequential(Layer):
         masks: Mapping[str, Array] | None = None,
         states: Mapping[str, Array] | None = None,
         real: Array | None = None,
+        memory: Memory | None = None,
     ) -> tuple[Array, list[Any]]:
         """The output and what each layer kept. Masks by layer name, be they none, make it a
         training pass.
 
         real    which steps are no padding, where x is no longer the ids that say so
+        memory  what an encoder before these layers says
         """
+        passed = list(self._one_by_one(x, masks, states, real, memory))
+        return passed[-1][1], [cache for _, _, cache in passed]
+
+    def _one_by_one(
+        self,
+        x: Array,
+        masks: Mapping[str, Array] | None = None,
+        states: Mapping[str, Array] | None = None,
+        real: Array | None = None,
+        memory: Memory | None = None,
+    ) -> Iterator[tuple[Layer, Array, Any]]:
+        """Each layer with its output and what it kept."""
         real = real_steps(x) if real is None else real
-        caches: list[Any] = []
         cache: Any
         for layer in self.layers:
             name = str(layer.name)
             if isinstance(layer, Sequential):
-                x, cache = layer.forward(x, within(name, masks), within(name, states), real)
+                inside = within(name, masks), within(name, states)
+                x, cache = layer.forward(x, *inside, real, memory)
+                if layer.encodes:
+                    memory, real = layer.memory_of(cache), real_steps(x)
+            elif isinstance(layer, MemoryLayer):
+                if memory is None:
+                    raise InputError(
+                        f"{layer} looks at a memory, and there is no Encoder before it "
+                        f"({layer.equation})"
+                    )
+                x, cache = layer.forward(x, memory.m, real, memory.real)
             elif isinstance(layer, Dropout) and masks is not None:
                 x, cache = layer.forward(x, masks.get(name))
             elif isinstance(layer, OverSteps):
@@ -116,16 +142,40 @@ class Sequential(Layer):
                 x, cache = layer.forward(x, training=True)  # type: ignore[call-arg]
             else:
                 x, cache = layer.forward(x)
-            caches.append(cache)
-        return x, caches
+            yield layer, x, cache
 
     def backward(self, dy: Array, caches: list[Any]) -> tuple[Array, Gradients]:
+        dx, _, gradients = self.backward_with_memory(dy, caches)
+        return dx, gradients
+
+    def backward_with_memory(
+        self, dy: Array, caches: list[Any]
+    ) -> tuple[Array, Array | None, Gradients]:
+        """dx, ∂L/∂(the memory that the layers were given), None where none looked at it, and the
+        gradients of the parameters."""
         gradients: Gradients = {}
+        dm: Array | None = None
+        more: Array | None
         for layer, cache in zip(reversed(self.layers), reversed(caches), strict=True):
-            dy, own = layer.backward(dy, cache)
+            if isinstance(layer, Sequential) and layer.encodes:
+                # From here on back it was the encoder's own memory, and is nobody's any more.
+                dy, own = layer.backward(dm, cache)  # type: ignore[arg-type]
+                more = dm = None
+            elif isinstance(layer, Sequential):
+                dy, more, own = layer.backward_with_memory(dy, cache)
+            elif isinstance(layer, MemoryLayer):
+                dy, more, own = layer.backward(dy, cache)
+            else:
+                (dy, own), more = layer.backward(dy, cache), None
+            if more is not None:
+                dm = more if dm is None else dm + more
             for symbol, gradient in own.items():
                 gradients[f"{layer.name}.{symbol}"] = gradient
-        return dy, gradients
+        return dy, dm, gradients
+
+    def memory_of(self, cache: Any) -> Memory:
+        """What the layers after this one look at, where it `encodes`."""
+        raise NotImplementedError
 
     def final_states(self, caches: list[Any]) -> dict[str, Array]:
         """The states after the last step, by layer, to start the next piece of a sequence from."""
@@ -148,17 +198,7 @@ class Sequential(Layer):
 
     def activations(self, x: Array) -> dict[str, Array]:
         """The output of each layer by its name, in evaluation."""
-        real = real_steps(x)
-        outputs = {}
-        for layer in self.layers:
-            if isinstance(layer, OverSteps | Bidirectional):
-                x, _ = layer.forward(x, mask=real)
-            elif isinstance(layer, Sequential):
-                x, _ = layer.forward(x, real=real)
-            else:
-                x, _ = layer.forward(x)
-            outputs[str(layer.name)] = x
-        return outputs
+        return {str(layer.name): y for layer, y, _ in self._one_by_one(x)}
 
     def initialize(  # type: ignore[override]  # a seed: each layer below gets its own stream
         self, seed: int = 0, dtype: DTypeLike = np.float64
