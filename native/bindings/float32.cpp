@@ -17,7 +17,7 @@ void bind_float32(nb::module_& module) {
   byhand::bindings::bind<float>(module, "Program32");
   module.def("layers", [] {
     auto all = names(byhand::layers<float>());
-    all.push_back(byhand::kResidual);
+    for (const char* block : byhand::kBlocks) all.push_back(block);
     return all;
   });
   module.def("losses", [] { return names(byhand::losses<float>()); });

@@ -173,7 +173,7 @@ class BoundProgram {
   void predict(nb::handle inputs, nb::handle out) {
     const Contiguous x(inputs, PyBUF_C_CONTIGUOUS), y(out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
     nb::gil_scoped_release released;
-    program_.predict(x.data<const T>(), x.size<T>() / byhand::count(program_.model().input()),
+    program_.predict(x.data<const T>(), x.size<T>() / byhand::count(program_.whole_model().input()),
                      y.data<T>());
   }
 
@@ -191,7 +191,7 @@ class BoundProgram {
                         past.at(k), room.at(k)});
     }
     nb::gil_scoped_release released;
-    program_.predict_from(x.data<const T>(), x.size<T>() / byhand::count(program_.model().input()), states,
+    program_.predict_from(x.data<const T>(), x.size<T>() / byhand::count(program_.whole_model().input()), states,
                           y.data<T>());
   }
 
@@ -199,8 +199,9 @@ class BoundProgram {
     const auto rows = inputs.shape(0);
     std::vector<Output<T>> all;
     std::vector<T*> data;
-    for (std::size_t k = 0; k < program_.model().size(); ++k) {
-      const Index each = byhand::count(program_.model().output(k));
+    const Sequential<T>& model = program_.whole_model();
+    for (std::size_t k = 0; k < model.size(); ++k) {
+      const Index each = byhand::count(model.output(k));
       all.push_back(new_array<T>({rows, static_cast<std::size_t>(each)}));
       data.push_back(all.back().data());
     }

@@ -5,19 +5,28 @@
 #include <new>
 #include <vector>
 
+#include "byhand/layers/additive_attention.hpp"
 #include "byhand/layers/average_pool2d.hpp"
 #include "byhand/layers/batch_norm.hpp"
+#include "byhand/layers/concatenation.hpp"
 #include "byhand/layers/convolution2d.hpp"
+#include "byhand/layers/cross_attention.hpp"
 #include "byhand/layers/dense.hpp"
 #include "byhand/layers/dropout.hpp"
+#include "byhand/layers/embedding.hpp"
+#include "byhand/layers/encoder.hpp"
 #include "byhand/layers/flatten.hpp"
+#include "byhand/layers/general_attention.hpp"
 #include "byhand/layers/gru.hpp"
 #include "byhand/layers/layer_norm.hpp"
 #include "byhand/layers/lstm.hpp"
 #include "byhand/layers/max_pool2d.hpp"
 #include "byhand/layers/one_hot.hpp"
+#include "byhand/layers/residual.hpp"
+#include "byhand/layers/self_attention.hpp"
 #include "byhand/layers/sigmoid.hpp"
 #include "byhand/layers/softmax.hpp"
+#include "byhand/layers/summary.hpp"
 #include "byhand/program.hpp"
 #include "check.hpp"
 
@@ -179,6 +188,37 @@ Sequential<T> sequence_model(const Setting& s) {
   return Sequential<T>(std::move(layers), Shape{s.in});
 }
 
+/// All layers that look at a memory, over pairs of s.in / 2 ids each, all 0.
+template <class T>
+Sequential<T> memory_model(const Setting& s) {
+  using Layers = std::vector<std::unique_ptr<Layer<T>>>;
+  const auto width = static_cast<double>(s.hidden);
+  const Settings heads{{"width", width}, {"heads", 2}, {"kv_heads", 1}, {"causal", 0}, {"rotary", 0}};
+  const auto embedding = [&] {
+    return std::make_unique<Embedding<T>>(Settings{{"vocabulary", 7}, {"features", width}});
+  };
+  const auto beside = [](std::unique_ptr<Layer<T>> layer) {
+    Layers inside;
+    inside.push_back(std::move(layer));
+    return std::make_unique<Concatenation<T>>(std::move(inside));
+  };
+  Layers encoder, layers, residual;
+  encoder.push_back(embedding());
+  encoder.push_back(std::make_unique<SelfAttention<T>>(heads));
+  residual.push_back(std::make_unique<CrossAttention<T>>(heads));
+  layers.push_back(std::make_unique<Encoder<T>>(std::move(encoder)));
+  layers.push_back(embedding());
+  layers.push_back(std::make_unique<Residual<T>>(std::move(residual)));
+  layers.push_back(beside(std::make_unique<AdditiveAttention<T>>(
+      Settings{{"query", width}, {"annotation", width}, {"hidden", 5}})));
+  layers.push_back(beside(std::make_unique<GeneralAttention<T>>(
+      Settings{{"query", 2 * width}, {"annotation", width}})));
+  layers.push_back(beside(std::make_unique<Summary<T>>(
+      Settings{{"annotation", width}, {"bidirectional", 1}})));
+  layers.push_back(std::make_unique<Dense<T>>(Settings{{"in", 4 * width}, {"out", 10}}));
+  return Sequential<T>(std::move(layers), Shape{2, s.in / 2});
+}
+
 template <class T>
 Recipe<T> recipe(const Setting& s) {
   Recipe<T> recipe{};
@@ -246,6 +286,8 @@ void test_training() {
       const Setting small{6, 17, 3, threads, false, adam, {}}, large{6, 100, 40, threads, false, adam, {}, 5};
       for (const Setting& s : {small, large}) check_training<T>(s, sequence_model<T>(s));
     }
+    const Setting pairs{18, 12, 3, threads, false, true, {}}, many{18, 80, 30, threads, false, true, {}, 5};
+    for (const Setting& s : {pairs, many}) check_training<T>(s, memory_model<T>(s));
   }
 }
 

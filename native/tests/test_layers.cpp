@@ -70,6 +70,17 @@ bool takes_sequences(const std::string& kind) {
 /// The first layer of a model only: what comes before it would have no gradient.
 bool takes_ids(const std::string& kind) { return kind == "Embedding" || kind == "OneHot"; }
 
+/// Layers behind an Encoder.
+bool looks_at_a_memory(const std::string& kind) {
+  return kind == "Summary" || (kind.ends_with("Attention") && kind != "SelfAttention");
+}
+
+/// The shape of an example: two rows of ids, one, or numbers.
+Shape example_of(const std::vector<std::string>& kinds) {
+  if (kinds.front() == "Encoder") return {2, 3};
+  return {takes_ids(kinds.front()) ? 3 : 12};
+}
+
 Settings settings(const Shape& x, std::size_t place) {
   const auto in = static_cast<double>(x.size() == 2 ? x[1] : x[0]);
   Settings all{{"in", in},      {"out", x.size() == 3 ? 4 : 12}, {"groups", 2}, {"rate", 0.4},
@@ -84,7 +95,8 @@ Settings settings(const Shape& x, std::size_t place) {
     all["forward_" + name] = all["reverse_" + name] = value;
   }
   all["forward_LSTM"] = all["reverse_GRU"] = 1;
-  all["width"] = static_cast<double>(x.back());
+  all["width"] = all["query"] = all["annotation"] = static_cast<double>(x.back());
+  all["bidirectional"] = static_cast<double>(place % 2);
   all["features"] = static_cast<double>(x.back());
   for (const std::string way : {"_height", "_width"}) {
     all["kernel" + way] = 2;
@@ -99,7 +111,7 @@ Settings settings(const Shape& x, std::size_t place) {
 /// Layers of these kinds, each made for the output of the one before, for twelve inputs or three ids.
 Layers stack(const std::vector<std::string>& kinds) {
   Layers all;
-  Shape shape{takes_ids(kinds.front()) ? 3 : 12};
+  Shape shape = example_of(kinds);
   const auto add = [&](std::unique_ptr<Layer<double>> layer) {
     all.push_back(std::move(layer));
     shape = all.back()->output_shape(shape);
@@ -109,6 +121,12 @@ Layers stack(const std::vector<std::string>& kinds) {
     if (shape != Shape{12}) add(make(layers<double>(), "Dense", settings(shape, 0)));
   };
   for (const auto& kind : kinds) {
+    if (kind == "Encoder") {
+      Layers inside;
+      inside.push_back(make(layers<double>(), "Embedding", settings({4}, 0)));
+      add(make_block(kind, std::move(inside)));
+      continue;
+    }
     if (takes_images(kind) && shape.size() != 3) {
       add_row_of_12();
       add(std::make_unique<AsImage>());
@@ -122,6 +140,7 @@ Layers stack(const std::vector<std::string>& kinds) {
     if (kind == "BatchNorm" && shape.size() == 2) add(make(layers<double>(), "Flatten"));
     Settings chosen = settings(shape, all.size());
     if (kind == "BatchNorm") chosen["features"] = static_cast<double>(shape[0]);
+    if (kinds.front() == "Encoder" && kind == "Embedding") chosen["features"] = 4;
     add(make(layers<double>(), kind, chosen));
   }
   return all;
@@ -157,11 +176,11 @@ Buffer<double> numerical_gradient(Function&& f, View<double> w) {
 class Network : private Receiver<double> {
  public:
   Network(const std::vector<std::string>& kinds, Index batch, bool training)
-      : model_(stack(kinds), Shape{takes_ids(kinds.front()) ? 3 : 12}),
+      : model_(stack(kinds), example_of(kinds)),
         products_(1, model_.widest()),
         pass_{products_, 5, 9, training, this},
         batch_(batch),
-        x_(batch, count(model_.input())),
+        x_(batch * places(model_.input()), columns(model_.input())),
         t_(batch * places(model_.output()), columns(model_.output())) {
     Philox random = stream(3, Purpose::parameters);
     for (auto* w : model_.parameters()) {
@@ -172,7 +191,7 @@ class Network : private Receiver<double> {
       });
       w->gradient = Buffer<double>(w->value.rows(), w->value.columns());
     }
-    if (takes_ids(kinds.front())) {
+    if (model_.reads_ids()) {
       fill(x_.all(), -1, kVocabulary, random);
       x_.all() = x_.all().array().floor();
     } else {
@@ -241,6 +260,7 @@ void check_network(const std::vector<std::string>& kinds) {
 
 void test_each_layer() {
   for (const auto& [kind, make_one] : layers<double>()) {
+    if (looks_at_a_memory(kind)) continue;
     check_network({kind});
     // The gradients of the Dense layer before it hold its dx.
     if (!takes_ids(kind)) check_network({"Dense", kind});
@@ -248,11 +268,22 @@ void test_each_layer() {
   }
 }
 
+void test_each_layer_that_looks_at_a_memory() {
+  for (const auto& [first, make_first] : layers<double>()) {
+    if (!looks_at_a_memory(first)) continue;
+    check_network({"Encoder", "Embedding", first});
+    // What two of them say of the memory adds up.
+    for (const auto& [second, make_second] : layers<double>()) {
+      if (looks_at_a_memory(second)) check_network({"Encoder", "Embedding", first, second, "Dense"});
+    }
+  }
+}
+
 void test_each_pair_of_layers() {
   // Neighbours share arrays where they can: no layer may overwrite what another still reads.
   for (const auto& [first, make_first] : layers<double>()) {
     for (const auto& [second, make_second] : layers<double>()) {
-      if (takes_ids(second)) continue;
+      if (takes_ids(second) || looks_at_a_memory(first) || looks_at_a_memory(second)) continue;
       if (takes_ids(first)) {
         check_network({first, second, "Dense"});
       } else {
@@ -319,6 +350,6 @@ void test_unknown_parts() {
 }  // namespace
 
 int main() {
-  return check::run({test_each_layer, test_each_pair_of_layers, test_a_layer_refuses_other_inputs,
-                     test_each_loss, test_unknown_parts});
+  return check::run({test_each_layer, test_each_layer_that_looks_at_a_memory, test_each_pair_of_layers,
+                     test_a_layer_refuses_other_inputs, test_each_loss, test_unknown_parts});
 }

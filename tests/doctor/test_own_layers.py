@@ -14,13 +14,13 @@ import byhand
 from byhand import losses, regularizers
 from byhand.cli import app
 from byhand.doctor import check_file
-from byhand.layers import Dense, Layer, OneHot, ReLU, Softmax
+from byhand.layers import Dense, Embedding, Encoder, Layer, OneHot, ReLU, Softmax
 from byhand.layers.lstm import LSTM
 from byhand.layers.rnn import RNN
 from byhand.losses import Loss
 from byhand.regularizers import Regularizer
 
-from ..layers.examples import LAYERS, OF_SEVERAL_INPUTS, examples
+from ..layers.examples import EXPORTED, LAYERS, PARTS, examples
 
 
 def kinds(module: Any, base: type) -> list[type]:
@@ -32,15 +32,15 @@ def kinds(module: Any, base: type) -> list[type]:
 
 
 OWN = [
-    *LAYERS,
-    *OF_SEVERAL_INPUTS,
+    *EXPORTED,
+    *PARTS,
     *kinds(losses, Loss),
     *kinds(regularizers, Regularizer),
 ]
 
 
-WITHOUT_DERIVATIVE = {OneHot}
-"""Names in, and nothing to learn."""
+WITHOUT_DERIVATIVE = {OneHot, Encoder}
+"""Names in, and nothing to learn, or names out. An encoder's memory is checked below."""
 OWN = [kind for kind in OWN if kind not in WITHOUT_DERIVATIVE]
 
 
@@ -57,6 +57,32 @@ def test_byhand_check_says_right(kind: type) -> None:
     result = CliRunner().invoke(app, ["check", f"{source(kind)}::{kind.__name__}"])
     assert result.exit_code == 0, result.output
     assert f"::{kind.__name__}: right" in result.output.replace("\n", "")
+
+
+class Remembering:
+    """What an encoder has for those who look at it, in the place of the ids that it hands on."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+
+    def forward(self, x: Any) -> Any:
+        _, cache = self.encoder.forward(x)
+        return cache.m, cache
+
+    def backward(self, dm: Any, cache: Any) -> Any:
+        return self.encoder.backward(dm, cache)
+
+
+def test_the_memory_of_an_encoder_is_right() -> None:
+    encoder = Encoder(Embedding(5, 3), Dense(3, 2, name="dense"), name="encoder").initialize(0)
+    assert isinstance(encoder, Encoder)
+    layer = Remembering(encoder)
+    ids = np.array([[[1, 4, 2], [3, 0, 1]], [[2, 0, -1], [2, 2, -1]]])
+    report = byhand.check(layer.forward, layer.backward, {"x": ids})
+    assert report.verdict == "right", str(report)
+    assert {g.of for g in report.gradients} == {
+        f"encoder.layers.{name}" for name in ("0.E", "1.W", "1.b")
+    }
 
 
 def test_a_layer_without_a_derivative_is_told_so() -> None:

@@ -13,10 +13,13 @@ from byhand import engines
 from byhand.clipping import ClipByGlobalNorm
 from byhand.engines import ENGINES, Description, Program, parity
 from byhand.engines.parity import Row, bound, compare, relative_error, worst
+from byhand.layers import Dense, ReLU, Residual, Sequential
 from byhand.losses import QuadraticCost, SoftmaxCrossEntropy
 from byhand.models import mlp
 from byhand.optimizers import SGD, Adam, Momentum, Optimizer
 from byhand.regularizers import L2
+
+from .two_sequences import MODELS, lacking, pairs
 
 EXAMPLES = 23
 STEPS = 12
@@ -124,6 +127,32 @@ def test_one_step_is_not_compared_twice() -> None:
         "parameters after a step",
         "state v after a step",
     }
+
+
+@pytest.mark.parametrize("dtype", parity.DTYPES)
+@pytest.mark.parametrize("kind", ["transformer", "additive"])
+def test_the_engines_agree_on_a_translation(kind: str, dtype: str) -> None:
+    names = [name for name in OTHERS if not lacking(name)]
+    ids, targets = pairs()
+    description = Description(
+        MODELS[kind](dtype, 0.2), SoftmaxCrossEntropy(), Adam(0.01), examples=len(ids), seed=4
+    )
+    found = compare(description, ids, targets, 5, [0.01] * 4, names)
+    assert wrong(found) == set()
+    gradients = {row.array for row in found if row.quantity == "gradients of a step"}
+    assert gradients == set(description.model.parameters)
+    assert any("4 steps" in row.quantity for row in found)
+
+
+def test_a_kink_inside_of_a_block_is_found() -> None:
+    model = Sequential(Residual(Residual(Dense(6, 6), ReLU())), Dense(6, 3)).initialize(
+        0, "float32"
+    )
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((9, 6)).astype(np.float32), rng.integers(3, size=9)
+    description = Description(model, SoftmaxCrossEntropy(), SGD(0.1))
+    found = compare(description, x, t, 3, [0.1] * 3, ["torch"])
+    assert not any("3 steps" in row.quantity for row in found)
 
 
 def test_with_relu_float32_is_compared_by_the_step_only() -> None:

@@ -76,7 +76,8 @@ def test_a_layer_of_somebodys_own_has_no_twin() -> None:
         "Convolution2D, Dense, Dropout, Embedding, GELU, Flatten, GlobalAveragePool2D, LastStep, "
         "LayerNorm, MaxPool2D, OneHot, Projection, RMSNorm, ReLU, SiLU, Sigmoid, Softmax, SwiGLU, "
         "Tanh, LearnedPositions, SelfAttention, SinusoidalPositions, Bidirectional, GRU, LSTM, "
-        "RNN; add it to TWINS in src/byhand/engines/torch/layers.py, or use engine numpy"
+        "RNN, AdditiveAttention, CrossAttention, DotAttention, GeneralAttention, Summary; add it "
+        "to TWINS in src/byhand/engines/torch/layers.py, or use engine numpy"
     )
 
 

@@ -39,6 +39,8 @@ from byhand.losses import Loss, QuadraticCost, SoftmaxCrossEntropy
 from byhand.models import gpt, mlp
 from byhand.optimizers import SGD
 
+from ..engines.two_sequences import MODELS, TARGET, pairs
+
 X = np.random.default_rng(0).standard_normal((7, 2, 9, 8))
 PICTURES = Sequential(
     Convolution2D(2, 4, 3, padding=1, groups=2),
@@ -146,6 +148,36 @@ def test_sequences_end_where_a_table_of_positions_does(exported: Any) -> None:
         np.testing.assert_allclose(answers, p.predict(ids), rtol=1e-4, atol=1e-6)
     with pytest.raises(Exception, match="invalid index found"):
         session.run(["y"], {"x": np.tile(IDS, 2)})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["transformer", "additive"])
+def test_pairs_of_sentences_of_any_length(exported: Any, kind: str) -> None:
+    ids, targets = pairs()
+    model = MODELS[kind](np.float32)
+    p = engines.compile(model, SoftmaxCrossEntropy(), SGD(0.1), engine="torch")
+    found = Trained("A net", p, Split(ids, targets), p.predict(ids))
+    session = onnxruntime.InferenceSession(exported(found).read_bytes())
+    [given], [answer] = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.shape) == ("x", ["batch", 2, "time"])
+    assert answer.shape == ["batch", "time", TARGET]
+    wider = np.pad(ids, ((0, 0), (0, 0), (0, 2)), constant_values=-1)
+    for x in (ids, ids[3:4], ids[:1, :, :1], wider):
+        [answers] = session.run(["y"], {"x": x})
+        real = x[:, 1] >= 0
+        np.testing.assert_allclose(answers[real], p.predict(x)[real], rtol=1e-4, atol=1e-6)
+
+
+def test_recurrent_layers_of_an_encoder_in_float64_are_refused(exported: Any) -> None:
+    ids, targets = pairs()
+    p = engines.compile(MODELS["dot"](), SoftmaxCrossEntropy(), SGD(0.1), engine="torch")
+    found = Trained("A net", p, Split(ids, targets), p.predict(ids))
+    with pytest.raises(InputError) as caught:
+        exported(found)
+    assert str(caught.value) == (
+        'Bidirectional "bidirectional1": ONNX Runtime has recurrent layers in float32 only, the '
+        "network is float64: train in float32 (training.dtype), or export --to torch"
+    )
 
 
 @pytest.mark.slow

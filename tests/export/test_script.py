@@ -31,9 +31,11 @@ from byhand.layers import (
     Embedding,
     Flatten,
     Layer,
+    LearnedPositions,
     OneHot,
     ReLU,
     Residual,
+    SelfAttention,
     Sequential,
     Tanh,
 )
@@ -43,6 +45,7 @@ from byhand.optimizers import SGD
 from byhand.storage import write_tensors
 from byhand.training import Run, find_recipe
 
+from ..engines.two_sequences import of_attention, pairs
 from ..layers.examples import LAYERS, examples
 from ..layers.recurrent import KINDS, Kind
 
@@ -231,6 +234,36 @@ def test_a_layer_with_a_state_in_a_block_is_refused() -> None:
     assert str(caught.value) == (
         'Residual "residual1": LSTM "lstm1" cannot be written inside of a block, for it has a '
         "state or no module of its own; export --to onnx"
+    )
+
+
+def test_states_are_offered_where_every_layer_keeps_one(tmp_path: Path) -> None:
+    """Attention beside a GRU is read as a whole, for it does not know the piece before."""
+    ids = np.random.default_rng(0).integers(0, 7, (5, 9))
+    first, last = Embedding(7, 4), Dense(4, 7)
+    for layers, states in (
+        ([GRU(4, 4)], True),
+        ([GRU(4, 4), SelfAttention(4, 2, causal=True)], False),
+        ([LearnedPositions(9, 4), GRU(4, 4)], False),
+        ([Residual(SelfAttention(4, 2, causal=True)), GRU(4, 4)], False),
+    ):
+        model = Sequential(first, *layers, last).initialize(0)
+        found = trained(model, ids, targets=ids)
+        path = written(found, tmp_path)
+        assert ("states: dict | None = None" in path.read_text("utf-8")) == states
+        network = runpy.run_path(str(path))["load"]()
+        with torch.no_grad():
+            answers = network.predict(torch.tensor(ids))
+        np.testing.assert_allclose(answers.numpy(), found.answers, rtol=1e-10)
+
+
+def test_pairs_of_sentences_are_refused() -> None:
+    model = of_attention()
+    ids, targets = pairs()
+    with pytest.raises(InputError) as caught:
+        script(trained(model, ids, targets=targets), "a", "b")
+    assert str(caught.value) == (
+        "a model that reads pairs of sentences is not written with torch.nn: export --to onnx"
     )
 
 

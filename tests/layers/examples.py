@@ -20,10 +20,12 @@ from byhand.layers import (
     AveragePool2D,
     BatchNorm,
     Bidirectional,
+    Concatenation,
     Convolution2D,
     Dense,
     Dropout,
     Embedding,
+    Encoder,
     Flatten,
     GlobalAveragePool2D,
     LastStep,
@@ -45,11 +47,8 @@ from byhand.layers import (
     SwiGLU,
     Tanh,
 )
-from byhand.layers.additive_attention import AdditiveAttention
 from byhand.layers.attention import ScaledDotProductAttention
-from byhand.layers.cross_attention import CrossAttention
-from byhand.layers.dot_attention import DotAttention
-from byhand.layers.general_attention import GeneralAttention
+from byhand.layers.memory import MemoryLayer
 from byhand.layers.recurrent import Cell, RecurrentLayer
 from byhand.layers.rotary import Rotary
 
@@ -270,6 +269,13 @@ def residual(rng: Generator, dtype: Any) -> Example:
     return Example(Residual(*inner).initialize(rng, dtype), x)
 
 
+def concatenation(rng: Generator, dtype: Any) -> Example:
+    batch, time, width, hidden, out = sizes(rng, 5)
+    inner = Dense(width, hidden), Tanh(), Dense(hidden, out)
+    x = rng.standard_normal((batch, time, width)).astype(dtype)
+    return Example(Concatenation(*inner).initialize(rng, dtype), x)
+
+
 EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
     AveragePool2D: (
         images(AveragePool2D(2)),
@@ -281,6 +287,7 @@ EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
         batch_norm(False),
         batch_norm(False, 2, 3),
     ),
+    Concatenation: (concatenation,),
     Convolution2D: (
         convolution(1),
         convolution(1, stride=2),
@@ -329,7 +336,7 @@ EXAMPLES: dict[type[Layer], tuple[Builder, ...]] = {
     Tanh: (elementwise(Tanh, 2), elementwise(Tanh, 3)),
 }
 
-LAYERS = [
+EXPORTED = [
     value
     for name in byhand.layers.__all__
     if isinstance(value := getattr(byhand.layers, name), type)
@@ -339,17 +346,14 @@ LAYERS = [
 ]
 """Those that stand in a Sequential. A cell is a step of one, with a state beside its input; it has
 its tests in test_recurrent.py."""
-
-
-OF_SEVERAL_INPUTS = [
-    AdditiveAttention,
-    CrossAttention,
-    DotAttention,
-    GeneralAttention,
-    Rotary,
-    ScaledDotProductAttention,
-]
-"""They stand in no Sequential, and have their tests in test_attention.py."""
+LOOK_BACK = [kind for kind in EXPORTED if issubclass(kind, MemoryLayer)]
+"""Those that look at a memory, too."""
+LAYERS = [kind for kind in EXPORTED if kind is not Encoder and kind not in LOOK_BACK]
+"""Those that take x alone. The Encoder has its tests in test_encoder.py."""
+PARTS: list[type[Layer]] = [Rotary, ScaledDotProductAttention]
+"""They stand in no Sequential, but within other layers."""
+OF_SEVERAL_INPUTS = [*LOOK_BACK, *PARTS]
+"""They have their tests in test_attention.py."""
 
 
 def examples(kind: type[Layer], seed: int, dtype: Any) -> list[Example]:

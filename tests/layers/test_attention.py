@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from byhand.errors import DTypeError, InputError, ShapeError
 from byhand.finite_differences import numerical_gradient, relative_error
-from byhand.layers import Layer
+from byhand.layers import Layer, Summary
 from byhand.layers.additive_attention import AdditiveAttention
 from byhand.layers.attention import ScaledDotProductAttention
 from byhand.layers.cross_attention import CrossAttention
@@ -71,8 +71,24 @@ def to_annotations(
         layer = make(query, annotation, hidden).initialize(rng, dtype)
         s = rng.standard_normal((batch, queries, annotation if same else query)).astype(dtype)
         h = rng.standard_normal((batch, time, annotation)).astype(dtype)
-        others = {"mask": mask_of(rng, batch, time)} if padded else {}
-        return Case(layer, {"s": s, "h": h}, others)
+        masks = masks_of(rng, batch, queries, time)
+        return Case(layer, {"s": s, "h": h}, masks if padded else {})
+
+    return build
+
+
+def masks_of(rng: Generator, batch: int, time: int, source: int) -> dict[str, Array]:
+    return {"mask": mask_of(rng, batch, time), "memory_mask": mask_of(rng, batch, source)}
+
+
+def summary(bidirectional: bool, padded: bool) -> Callable[[Generator, Any], Case]:
+    def build(rng: Generator, dtype: Any) -> Case:
+        batch, time, source, width, half = sizes(rng, 5)
+        x = rng.standard_normal((batch, time, width)).astype(dtype)
+        m = rng.standard_normal((batch, source, 2 * half)).astype(dtype)
+        layer = Summary(2 * half, bidirectional=bidirectional)
+        masks = masks_of(rng, batch, time, source)
+        return Case(layer, {"x": x, "m": m}, masks if padded else {})
 
     return build
 
@@ -83,10 +99,7 @@ def cross(heads: int, kv_heads: int, padded: bool) -> Callable[[Generator, Any],
         layer = CrossAttention(3 * heads, heads, kv_heads=kv_heads).initialize(rng, dtype)
         x = rng.standard_normal((batch, time, 3 * heads)).astype(dtype)
         m = rng.standard_normal((batch, source, 3 * heads)).astype(dtype)
-        masks = {
-            "mask": mask_of(rng, batch, time),
-            "memory_mask": mask_of(rng, batch, source),
-        }
+        masks = masks_of(rng, batch, time, source)
         return Case(layer, {"x": x, "m": m}, masks if padded else {})
 
     return build
@@ -117,6 +130,7 @@ CASES: dict[type[Layer], tuple[Callable[[Generator, Any], Case], ...]] = {
         *(scaled(kv_heads, None) for kv_heads in (1, 3)),
         *(scaled(2, mask) for mask in ("causal", "padding", "any")),
     ),
+    Summary: (summary(False, False), summary(False, True), summary(True, True)),
 }
 
 
@@ -217,7 +231,7 @@ def test_what_the_padding_holds_has_no_effect(kind: type[Layer]) -> None:
                 case.inputs[symbol][places] = content
             y, cache = case.forward()
             dy = cotangent(y)
-            if isinstance(case.layer, CrossAttention):
+            if isinstance(case.layer, CrossAttention | Summary):
                 dy[case.others["mask"] == 0] = content
             *of_inputs, gradients = case.layer.backward(dy, cache)
             results.append([y, *of_inputs, *gradients.values()])
@@ -232,13 +246,12 @@ def test_what_the_padding_holds_has_no_effect(kind: type[Layer]) -> None:
 def hidden_by(case: Case) -> list[tuple[str, Array]]:
     """The inputs that nobody may look at, and where."""
     mask = case.others["mask"]
-    if isinstance(case.layer, CrossAttention):
-        return [("x", mask == 0), ("m", case.others["memory_mask"] == 0)]
     if isinstance(case.layer, ScaledDotProductAttention):
         unseen = ~np.asarray(mask, bool).any(axis=1)
         places = np.broadcast_to(unseen[:, None], case.inputs["k"].shape[:3])
         return [("k", places), ("v", places)]
-    return [("h", mask == 0)]
+    x, m = case.inputs
+    return [(x, mask == 0), (m, case.others["memory_mask"] == 0)]
 
 
 def test_a_query_that_may_look_at_nothing_says_nothing() -> None:
@@ -308,18 +321,19 @@ def test_scaled_dot_product_attention_is_pytorchs(kv_heads: int, mask: str | Non
         assert_same(gradient, their)
 
 
-def aligned(e: torch.Tensor, h: torch.Tensor, mask: Array) -> torch.Tensor:
-    real = torch.tensor(mask == 1)[:, None]
-    return torch.softmax(e.masked_fill(~real, -torch.inf), -1) @ h
+def aligned(e: torch.Tensor, h: torch.Tensor, masks: dict[str, Array]) -> torch.Tensor:
+    source = torch.tensor(masks["memory_mask"] == 1)[:, None]
+    queries = torch.tensor(masks["mask"] == 1)[..., None]
+    return torch.softmax(e.masked_fill(~source, -torch.inf), -1) @ h * queries
 
 
 THEIRS: dict[type[Layer], Callable[..., torch.Tensor]] = {
-    AdditiveAttention: lambda mask, s, h, W, U, v: aligned(
-        torch.einsum("bqtn,n->bqt", torch.tanh((s @ W)[:, :, None] + (h @ U)[:, None]), v), h, mask
+    AdditiveAttention: lambda masks, s, h, W, U, v: aligned(
+        torch.einsum("bqtn,n->bqt", torch.tanh((s @ W)[:, :, None] + (h @ U)[:, None]), v), h, masks
     ),
-    DotAttention: lambda mask, s, h: aligned(torch.einsum("bqn,btn->bqt", s, h), h, mask),
-    GeneralAttention: lambda mask, s, h, W: aligned(
-        torch.einsum("bqm,mn,btn->bqt", s, W, h), h, mask
+    DotAttention: lambda masks, s, h: aligned(torch.einsum("bqn,btn->bqt", s, h), h, masks),
+    GeneralAttention: lambda masks, s, h, W: aligned(
+        torch.einsum("bqm,mn,btn->bqt", s, W, h), h, masks
     ),
 }
 
@@ -331,13 +345,13 @@ def test_attention_of_the_first_kinds_is_the_same_in_pytorch(kind: type[Layer]) 
     dy = cotangent(y)
     *of_inputs, gradients = case.layer.backward(dy, cache)
     expected, their_gradients = autograd(
-        lambda *leaves: THEIRS[kind](case.others["mask"], *leaves),
+        lambda *leaves: THEIRS[kind](case.others, *leaves),
         *(dy, *case.inputs.values(), *case.layer.parameters.values()),
     )
     assert_same(y, expected)
     for ours, theirs in zip([*of_inputs, *gradients.values()], their_gradients, strict=True):
         assert_same(ours, theirs)
-    np.testing.assert_allclose(cache.p.sum(axis=-1), 1)
+    np.testing.assert_allclose(cache.p.sum(axis=-1), case.others["mask"])
 
 
 # Errors
@@ -427,8 +441,8 @@ def test_a_gradient_of_the_wrong_shape() -> None:
             GeneralAttention(3, 4),
             (2, 6, 3),
             (2, 7, 4),
-            np.ones((2, 6)),
-            "mask has shape (2, 6), h has [batch, time] = (2, 7)",
+            np.ones((2, 7)),
+            "mask has shape (2, 7), s has [batch, time] = (2, 6)",
         ),
         (DotAttention(), (2, 6, 3), (2, 7, 4), None, "h has annotation = 4, s has annotation = 3"),
     ],

@@ -92,6 +92,12 @@ class Buffer {
   std::unique_ptr<T, Free> data_;
 };
 
+/// Makes a buffer of so many rows at least; what it held is lost where it grows.
+template <class T>
+void make_room(Buffer<T>& buffer, Index rows, Index columns) {
+  if (buffer.rows() < rows || buffer.columns() != columns) buffer = Buffer<T>(rows, columns);
+}
+
 /// All elements of a buffer's view in one row, its padding with them: for elementwise functions.
 template <class T>
 auto flat(View<T> view) {

@@ -90,7 +90,8 @@ class Program {
         trained_(trained(parameters_)),
         products_(recipe_.threads, longest(parameters_)),
         pass_{products_, recipe_.seed},
-        recurrent_(model_.all_over_steps()) {
+        recurrent_(model_.all_over_steps()),
+        given_(model_.input()) {
     carried_.values.resize(recurrent_.size());
     if (recipe_.clipping.kind != Clipping::Kind::global_norm) {
       recipe_.optimizer->regularizer = recipe_.regularizer;
@@ -110,11 +111,18 @@ class Program {
   Products<T>& products() { return products_; }
   const std::vector<Parameter<T>*>& parameters() { return parameters_; }
 
+  /// The model for examples of all their steps, whatever those of the last batch were.
+  const Sequential<T>& whole_model() {
+    use_steps(full_steps());
+    return model_;
+  }
+
   /// What the next training step starts from.
   RecurrentStates<T>& recurrent_state() { return carried_; }
 
   /// From now on the examples have this shape.
   void reshape(Shape example) {
+    given_ = example;
     model_.reshape(std::move(example));
     room_ = 0;
   }
@@ -127,11 +135,10 @@ class Program {
   Index train(const Examples<T>& data, const std::int64_t* order, Index count, Index batch,
               std::uint64_t first_step, const double* rates, Index steps, double* losses,
               GoOn&& go_on) {
-    reserve(std::min(batch, count));
     NowAndThen going(go_on);
     for (Index k = 0; k < steps; ++k) {
       const Index begin = k * batch, some = std::min(batch, count - begin);
-      gather(data, [&](Index n) { return order[begin + n]; }, some);
+      gather(data, [&](Index n) { return order[begin + n]; }, some, std::min(batch, count));
       start(carried_);
       losses[k] = forward(some, true, first_step + static_cast<std::uint64_t>(k));
       if (!std::isfinite(losses[k])) return k + 1;
@@ -147,8 +154,7 @@ class Program {
   /// The loss plus the regularizer; the gradients, before clipping, go to each parameter's
   /// `gradient`. With `training` the dropout masks are those of `step`.
   double gradients(const Examples<T>& data, Index count, bool training, std::uint64_t step) {
-    reserve(count);
-    gather(data, [](Index n) { return n; }, count);
+    gather(data, [](Index n) { return n; }, count, count);
     start(carried_);
     const double loss = forward(count, training, step);
     backward_and_keep(count);
@@ -170,9 +176,11 @@ class Program {
     std::int64_t right = 0;
     RecurrentStates<T> states{0, std::vector<std::vector<T>>(recurrent_.size())};
     NowAndThen going(go_on);
-    in_parts(count, streams > 0 ? streams : part(), [&](Index first, Index some) {
+    use_steps(full_steps());  // on which it depends how many go through at once
+    const Index most = std::min(count, streams > 0 ? streams : part());
+    in_parts(count, most, [&](Index first, Index some) {
       if (!going()) return;
-      gather(data, [&](Index n) { return first + n; }, some);
+      gather(data, [&](Index n) { return first + n; }, some, most);
       start(states);
       const double mean = forward(some, false, 0);
       if (streams > 0) finish(some, states);
@@ -185,6 +193,7 @@ class Program {
 
   /// Probabilities, or values for the quadratic cost, one example after the other without gaps.
   void predict(const T* inputs, Index count, T* out) {
+    make_room_for(count);
     in_parts(count, part(), [&](Index first, Index some) {
       start({});
       predict_part(inputs, first, some, out);
@@ -202,6 +211,7 @@ class Program {
 
   /// The same for pieces of sequences.
   void predict_from(const T* inputs, Index count, const std::vector<Going>& states, T* out) {
+    use_steps(full_steps());
     reserve(count);
     for (std::size_t k = 0; k < recurrent_.size(); ++k) {
       recurrent_[k]->start(states[k].from, count);
@@ -216,6 +226,7 @@ class Program {
 
   /// The output of each layer k in evaluation, one example after the other in out[k], without gaps.
   void activations(const T* inputs, Index count, const std::vector<T*>& out) {
+    make_room_for(count);
     in_parts(count, part(), [&](Index first, Index some) {
       copy_inputs(inputs, [&](Index n) { return first + n; }, some);
       pass_.training = false;
@@ -249,9 +260,14 @@ class Program {
   /// How many examples go through the model at once.
   Index part() const { return std::clamp<Index>(kNumbers / model_.widest(), 1, kRows); }
 
+  /// Room for the parts of so many examples, with all their steps.
+  void make_room_for(Index examples) {
+    use_steps(full_steps());
+    reserve(std::min(examples, part()));
+  }
+
   template <class Body>
   void in_parts(Index count, Index part, Body&& body) {
-    reserve(std::min(count, part));
     for (Index first = 0; first < count; first += part) body(first, std::min(part, count - first));
   }
 
@@ -270,11 +286,48 @@ class Program {
     }
   }
 
+  /// Steps of an example, which are its last axis where it is ids.
+  Index full_steps() const { return given_.empty() ? 1 : given_.back(); }
+
+  /// From now on only so many steps of each example go through the model.
+  void use_steps(Index steps) {
+    if (given_.empty() || model_.input().back() == steps) return;
+    Shape example = given_;
+    example.back() = steps;
+    model_.reshape(std::move(example));
+    room_ = 0;
+  }
+
+  /// Whether inputs and labels both have one for each step.
+  bool in_steps(const Examples<T>& data) const {
+    return model_.reads_ids() && data.labels != nullptr && model_.output().size() == 2;
+  }
+
+  /// How many steps some examples have that are no padding in all of them, where inputs and labels are
+  /// both sequences.
+  template <class At>
+  Index used_steps(const Examples<T>& data, At&& at, Index batch) const {
+    const Index full = full_steps();
+    if (!in_steps(data) || full == 0) return full;
+    const Index rows = byhand::count(given_) / full;
+    Index used = 1;
+    for (Index n = 0; n < batch && used < full; ++n) {
+      for (Index t = full; t > used; --t) {
+        bool real = data.labels[at(n) * full + t - 1] >= 0;
+        for (Index k = 0; k < rows; ++k) real |= data.inputs[(at(n) * rows + k) * full + t - 1] >= T(0);
+        if (real) used = t;
+      }
+    }
+    return used;
+  }
+
+  /// The inputs, of which a row may be longer than those of the model now.
   template <class At>
   void copy_inputs(const T* inputs, At&& at, Index batch) {
     const View<T> x = model_.x(batch);
+    const Index columns = byhand::columns(given_);
     each_row(x.rows(), batch, [&](Index r, Index n, Index t, Index steps) {
-      std::copy_n(inputs + (at(n) * steps + t) * x.cols(), x.cols(), row(x, r));
+      std::copy_n(inputs + (at(n) * steps + t) * columns, x.cols(), row(x, r));
     });
   }
 
@@ -284,14 +337,18 @@ class Program {
     });
   }
 
-  /// The examples at(0), at(1), ... with their targets, labels as one-hot rows.
+  /// The examples at(0), at(1), ... with their targets, labels as one-hot rows. There is room for as
+  /// many as `most`.
   template <class At>
-  void gather(const Examples<T>& data, At&& at, Index batch) {
+  void gather(const Examples<T>& data, At&& at, Index batch, Index most) {
+    use_steps(used_steps(data, at, batch));
+    reserve(most);
+    const Index full = in_steps(data) ? full_steps() : places(model_.output());
     copy_inputs(data.inputs, at, batch);
     const View<T> targets = targets_.top(batch * places(model_.output()));
     asked_ = 0;
-    each_row(targets.rows(), batch, [&](Index r, Index n, Index t, Index steps) {
-      const Index place = at(n) * steps + t;
+    each_row(targets.rows(), batch, [&](Index r, Index n, Index t, Index) {
+      const Index place = at(n) * full + t;
       T* to = row(targets, r);
       if (data.values) {
         std::copy_n(data.values + place * targets.cols(), targets.cols(), to);
@@ -411,6 +468,7 @@ class Program {
   Index asked_ = 0;  // how many places of the targets ask for something
   Keep keep_;
   Index room_ = 0;
+  Shape given_;  // of an example, as it was given
 };
 
 }  // namespace byhand

@@ -8,15 +8,21 @@
 #include <vector>
 
 #include "byhand/clipping.hpp"
+#include "byhand/layers/additive_attention.hpp"
 #include "byhand/layers/average_pool2d.hpp"
 #include "byhand/layers/batch_norm.hpp"
 #include "byhand/layers/bidirectional.hpp"
+#include "byhand/layers/concatenation.hpp"
 #include "byhand/layers/convolution2d.hpp"
+#include "byhand/layers/cross_attention.hpp"
 #include "byhand/layers/dense.hpp"
+#include "byhand/layers/dot_attention.hpp"
 #include "byhand/layers/dropout.hpp"
 #include "byhand/layers/embedding.hpp"
+#include "byhand/layers/encoder.hpp"
 #include "byhand/layers/flatten.hpp"
 #include "byhand/layers/gelu.hpp"
+#include "byhand/layers/general_attention.hpp"
 #include "byhand/layers/global_average_pool2d.hpp"
 #include "byhand/layers/gru.hpp"
 #include "byhand/layers/last_step.hpp"
@@ -36,6 +42,7 @@
 #include "byhand/layers/silu.hpp"
 #include "byhand/layers/sinusoidal_positions.hpp"
 #include "byhand/layers/softmax.hpp"
+#include "byhand/layers/summary.hpp"
 #include "byhand/layers/swiglu.hpp"
 #include "byhand/layers/tanh.hpp"
 #include "byhand/losses.hpp"
@@ -65,16 +72,20 @@ Entry<Part> entry(std::string name) {
 template <class T>
 const std::vector<Entry<Layer<T>>>& layers() {
   static const std::vector<Entry<Layer<T>>> all = {
+      entry<Layer<T>, AdditiveAttention<T>>("AdditiveAttention"),
       entry<Layer<T>, AveragePool2D<T>>("AveragePool2D"),
       entry<Layer<T>, BatchNorm<T>>("BatchNorm"),
       entry<Layer<T>, Bidirectional<T>>("Bidirectional"),
       entry<Layer<T>, Convolution2D<T>>("Convolution2D"),
+      entry<Layer<T>, CrossAttention<T>>("CrossAttention"),
       entry<Layer<T>, Dense<T>>("Dense"),
+      entry<Layer<T>, DotAttention<T>>("DotAttention"),
       entry<Layer<T>, Dropout<T>>("Dropout"),
       entry<Layer<T>, Embedding<T>>("Embedding"),
       entry<Layer<T>, Flatten<T>>("Flatten"),
       entry<Layer<T>, GELU<T>>("GELU"),
       entry<Layer<T>, GRU<T>>("GRU"),
+      entry<Layer<T>, GeneralAttention<T>>("GeneralAttention"),
       entry<Layer<T>, GlobalAveragePool2D<T>>("GlobalAveragePool2D"),
       entry<Layer<T>, LSTM<T>>("LSTM"),
       entry<Layer<T>, LastStep<T>>("LastStep"),
@@ -91,6 +102,7 @@ const std::vector<Entry<Layer<T>>>& layers() {
       entry<Layer<T>, Sigmoid<T>>("Sigmoid"),
       entry<Layer<T>, SinusoidalPositions<T>>("SinusoidalPositions"),
       entry<Layer<T>, Softmax<T>>("Softmax"),
+      entry<Layer<T>, Summary<T>>("Summary"),
       entry<Layer<T>, SwiGLU<T>>("SwiGLU"),
       entry<Layer<T>, Tanh<T>>("Tanh"),
   };
@@ -136,21 +148,29 @@ std::unique_ptr<Part> make(const std::vector<Entry<Part>>& entries, const std::s
 /// The name of a layer, and its settings.
 using Described = std::pair<std::string, Settings>;
 
-/// A layer made of others. In a description those follow it, and its setting `inside` says how many
+/// Layers made of others. In a description those follow it, and its setting `inside` says how many
 /// there are, theirs included.
-inline const std::string kResidual = "Residual";
+inline constexpr const char* kBlocks[] = {"Concatenation", "Encoder", "Residual"};
+
+template <class T>
+std::unique_ptr<Layer<T>> make_block(const std::string& name, std::vector<std::unique_ptr<Layer<T>>> inside) {
+  if (name == "Concatenation") return std::make_unique<Concatenation<T>>(std::move(inside));
+  if (name == "Encoder") return std::make_unique<Encoder<T>>(std::move(inside));
+  if (name == "Residual") return std::make_unique<Residual<T>>(std::move(inside));
+  throw std::invalid_argument("no layer made of others is called " + name);
+}
 
 template <class T>
 std::vector<std::unique_ptr<Layer<T>>> make_layers(const std::vector<Described>& described) {
   std::vector<std::unique_ptr<Layer<T>>> all;
   for (auto at = described.begin(); at != described.end(); ++at) {
-    if (at->first != kResidual) {
+    if (!at->second.contains("inside")) {
       all.push_back(make(layers<T>(), at->first, at->second));
       continue;
     }
-    const auto first = at + 1;
+    const auto block = at, first = at + 1;
     at += static_cast<std::ptrdiff_t>(setting(at->second, "inside"));
-    all.push_back(std::make_unique<Residual<T>>(make_layers<T>({first, at + 1})));
+    all.push_back(make_block<T>(block->first, make_layers<T>({first, at + 1})));
   }
   return all;
 }

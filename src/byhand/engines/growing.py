@@ -1,11 +1,14 @@
-"""States that are a row for each step so far, in arrays with room for the steps to come."""
+"""States as C++ takes and leaves them: those that are a row for each step so far are in arrays with
+room for the steps to come."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from byhand.engines.program import Array
-from byhand.layers import SelfAttention
+from byhand.engines.program import Array, Stateful
+from byhand.layers import Encoder, SelfAttention
 
 LEAST = 64
 
@@ -21,6 +24,42 @@ class GrowingStates:
     def __init__(self, dtype: np.dtype[np.floating]) -> None:
         self._dtype = dtype
         self._kept: dict[str, tuple[Array, int]] = {}
+
+    def begin(
+        self, layers: Mapping[str, Stateful], states: Mapping[str, Array], batch: int, time: int = 1
+    ) -> tuple[dict[str, Array], tuple[list[Array | None], list[Array], list[int], list[int]]]:
+        """The states that there will be after so many more steps, for C++ to fill in; and of each
+        layer what it starts from, the array that it writes to, the steps in that, and its room."""
+        after: dict[str, Array] = {}
+        before: list[Array | None] = []
+        into: list[Array] = []
+        steps: list[int] = []
+        rooms: list[int] = []
+        for name, layer in layers.items():
+            state, past, room = states.get(name), 0, 0
+            if isinstance(layer, SelfAttention):
+                rows, past = self.room_for(name, layer, state, batch, time)
+                state, room = None, rows.shape[1]
+                after[name] = rows[:, : past + time]
+            elif isinstance(layer, Encoder):
+                rows, past = self._memory(layer, state, batch, time)
+                state, room = None, rows.shape[1]
+                after[name] = rows
+            else:
+                rows = after[name] = np.empty(layer.state_shape(batch), self._dtype)
+            before.append(None if state is None else np.ascontiguousarray(state, self._dtype))
+            into.append(rows)
+            steps.append(past)
+            rooms.append(room)
+        return after, (before, into, steps, rooms)
+
+    def _memory(
+        self, layer: Encoder, state: Array | None, batch: int, time: int
+    ) -> tuple[Array, int]:
+        """That of an encoder does not grow: it is of the source, whatever the target's steps."""
+        if state is None:
+            return np.empty(layer.state_shape(batch, time), self._dtype), 0
+        return np.array(state, self._dtype, order="C"), state.shape[1]
 
     def room_for(
         self, name: str, layer: SelfAttention, state: Array | None, batch: int, time: int

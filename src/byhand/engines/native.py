@@ -27,6 +27,7 @@ from byhand.engines.native_checks import (
     refuse_growing_streams,
     refuse_what_has_no_twin,
     shortened,
+    without_source,
 )
 from byhand.engines.native_layers import described
 from byhand.engines.program import (
@@ -42,7 +43,7 @@ from byhand.engines.program import (
     layers_over_steps,
 )
 from byhand.errors import InputError
-from byhand.layers import SelfAttention, Shape
+from byhand.layers import Embedding, Encoder, OneHot, Shape
 from byhand.losses import are_labels
 
 TWINS: dict[str, tuple[str, ...]] = {
@@ -95,7 +96,7 @@ class NativeProgram:
         self._over_steps = layers_over_steps(model)
         self._states: dict[str, Array] = {}
         self._growing = GrowingStates(self.dtype)
-        self._takes_ids = "ids" in model.layers[0].axes
+        self._takes_ids = isinstance(model.layers[0], Encoder | Embedding | OneHot)
         self._symbols = description.optimizer.state_names
         self._core: Any = None
         self._known: tuple[Shape, bool] | None = None
@@ -234,21 +235,13 @@ class NativeProgram:
             if states:
                 check_recurrent_state(states, self.description.model)
                 self._check_states(states, len(inputs))
-                check_positions(states, self._over_steps, inputs)
+                check_positions(states, self._over_steps, self._read(inputs))
+                inputs = without_source(states, self._over_steps, inputs)
             y = np.empty((len(inputs), *self._output), self.dtype)
-            after, going = {}, []
-            for name, layer in self._over_steps.items():
-                state, past, room = states.get(name), 0, 0
-                if isinstance(layer, SelfAttention):
-                    rows, past = self._growing.room_for(name, layer, state, *inputs.shape[:2])
-                    state, room = None, rows.shape[1]
-                    after[name] = rows[:, : past + inputs.shape[1]]
-                else:
-                    rows = after[name] = np.empty(layer.state_shape(len(inputs)), self.dtype)
-                before = None if state is None else np.ascontiguousarray(state, self.dtype)
-                going.append((before, rows, past, room))
-            parts = [list(part) for part in zip(*going, strict=True)] or [[]] * 4
-            core.predict_from(self._numbers(inputs), parts[0], y, *parts[1:])
+            after, (before, into, past, room) = self._growing.begin(
+                self._over_steps, states, *self._read(inputs).shape[:2]
+            )
+            core.predict_from(self._numbers(inputs), before, y, into, past, room)
             return y, after
 
     @one_at_a_time
@@ -293,10 +286,14 @@ class NativeProgram:
         example, _ = self._known or ((), False)
         return np.zeros((batch, *example), np.int64 if self._takes_ids else self.dtype)
 
+    def _read(self, inputs: Array) -> Array:
+        """What the layers over steps read: of pairs the target."""
+        return inputs[:, 1] if isinstance(self.description.model.layers[0], Encoder) else inputs
+
     def _numbers(self, inputs: Array) -> Array:
         """Inputs as C++ takes them; where they are ids it reads the rows that they name."""
         if self._takes_ids:
-            inputs = checked_ids(self.description.model.layers[0], inputs)
+            inputs = checked_ids(self.description.model, inputs)
         return np.ascontiguousarray(inputs, self.dtype)
 
     def _converted(
@@ -321,7 +318,7 @@ class NativeProgram:
                     InputError where C++ has no rows for them
         """
         with np.errstate(all="ignore"):
-            made_up = np.zeros((1, *shortened(example, self._over_steps)), self.dtype)
+            made_up = np.zeros((1, *shortened(example, self.description.model)), self.dtype)
             self.description.model.forward(made_up.astype(np.int64) if ids else made_up)
         self._output = self.description.model.output_shape(example)
         check_rows(self.description.model, example)

@@ -11,22 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand import clipping, layers, losses, optimizers, regularizers
-from byhand.engines.program import Array, Description, are_answers
+from byhand.engines.program import Array, Description, Stateful, are_answers, readers
 from byhand.errors import InputError, ShapeError
 from byhand.layers import (
     Dense,
+    Embedding,
+    Encoder,
     Layer,
     LearnedPositions,
+    OneHot,
     Projection,
-    Residual,
     SelfAttention,
     Sequential,
     Shape,
     Softmax,
     SwiGLU,
 )
+from byhand.layers.block import Block
 from byhand.layers.embedding import PADDING, check_ids, is_token
-from byhand.layers.sequential import OverSteps, real_steps
+from byhand.layers.memory import MemoryLayer
+from byhand.layers.sequential import real_steps
 from byhand.losses import Loss, are_labels
 
 ROOMS: dict[str, ModuleType] = {
@@ -72,6 +76,18 @@ def refuse_what_has_no_twin(description: Description, twins: Mapping[str, Sequen
             raise InputError(
                 f"{description.loss}: {name} = {value} is not written in C++; use engine numpy"
             )
+    for layer in _readers_of_pairs(description.model):
+        if not isinstance(layer, Embedding | OneHot):
+            raise InputError(
+                f"engine native reads pairs with an Embedding or OneHot first in the encoder and "
+                f"one right behind it, found {layer}; use engine numpy"
+            )
+
+
+def _readers_of_pairs(model: Sequential) -> list[Layer]:
+    """What has to take the ids of the source, and those of the target."""
+    first = model.layers[0]
+    return [first.layers[0], *model.layers[1:2]] if isinstance(first, Encoder) else []
 
 
 def _all_layers(model: Sequential) -> Iterator[Layer]:
@@ -89,8 +105,8 @@ def check_rows(model: Sequential, example: Shape) -> None:
     """
     shape = example
     for layer in model.layers:
-        if isinstance(layer, Residual):
-            check_rows(layer, shape)
+        if isinstance(layer, Block):
+            check_rows(layer, shape[1:] if layer.encodes else shape)
         if isinstance(layer, OF_ROWS) and len(shape) > 2:
             raise InputError(
                 f"{layer}: engine native takes examples of one axis here, or of two, time first; "
@@ -99,19 +115,38 @@ def check_rows(model: Sequential, example: Shape) -> None:
         shape = layer.output_shape(shape)
 
 
-def checked_ids(layer: Layer, ids: Array) -> Array:
+def checked_ids(model: Sequential, ids: Array) -> Array:
     """A copy of ids, all of which name a row: C++ reads the rows that they name.
 
     Raises      InputError
     """
     ids = ids.copy()
-    if ids.size and not PADDING <= ids.min() <= ids.max() < layer.sizes["vocabulary"]:
-        check_ids(layer, ids)
+    for layer, own in readers(model, ids):
+        if own.size and not PADDING <= own.min() <= own.max() < layer.sizes["vocabulary"]:
+            check_ids(layer, own)
     return ids
 
 
+def without_source(
+    states: Mapping[str, Array], layers: Mapping[str, Stateful], inputs: Array
+) -> Array:
+    """Pairs whose source is padding where the memory is given, for then nobody reads it.
+
+    Raises      InputError for a memory of no step
+    """
+    for name, layer in layers.items():
+        if isinstance(layer, Encoder) and name in states:
+            if not states[name].shape[1]:
+                raise InputError(
+                    f"{name} has no step to look at: leave it out, for the source to be read"
+                )
+            inputs = inputs.copy()
+            inputs[:, 0] = PADDING
+    return inputs
+
+
 def check_positions(
-    states: Mapping[str, Array], layers: Mapping[str, OverSteps], inputs: Array
+    states: Mapping[str, Array], layers: Mapping[str, Stateful], inputs: Array
 ) -> None:
     """Refuse to go on where a table of positions ends, as the layer itself does: C++ reads the rows
     that the states lead to."""
@@ -124,27 +159,30 @@ def check_positions(
                 layer.forward(x, state.astype(x.dtype), real_steps(inputs))
 
 
-def shortened(example: Shape, layers: Mapping[str, OverSteps]) -> Shape:
+def shortened(example: Shape, model: Sequential) -> Shape:
     """The shape of an example that NumPy may be asked about: its attention takes memory with the
     square of the steps, so that of a few of them where the layers would take more as well."""
-    tables = [len(layer.P) for layer in layers.values() if isinstance(layer, LearnedPositions)]
-    attends = any(isinstance(layer, SelfAttention) for layer in layers.values())
-    if (
-        not attends
-        or not example
-        or example[0] <= ASKED
-        or example[0] > min(tables, default=example[0])
-    ):
+    layers = [*_all_layers(model)]
+    tables = [len(layer.P) for layer in layers if isinstance(layer, LearnedPositions)]
+    attends = any(isinstance(layer, SelfAttention | MemoryLayer) for layer in layers)
+    place = 1 if isinstance(layers[0], Encoder) else 0  # of the steps among the axes
+    steps = example[place] if len(example) > place else 0
+    if not attends or steps <= ASKED or steps > min(tables, default=steps):
         return example
-    return ASKED, *example[1:]
+    return *example[:place], ASKED, *example[place + 1 :]
 
 
-def refuse_growing_streams(layers: Mapping[str, OverSteps]) -> None:
+def refuse_growing_streams(layers: Mapping[str, Stateful]) -> None:
     """Refuse to evaluate in streams where a state is of all steps so far.
 
     Raises      InputError
     """
     for name, layer in layers.items():
+        if isinstance(layer, Encoder):
+            raise InputError(
+                f"{name} is of one source, and streams would go on with the first: "
+                "leave streams out"
+            )
         if isinstance(layer, SelfAttention):
             raise InputError(
                 f"the state of {name} is of all steps so far, and streams would keep the whole "

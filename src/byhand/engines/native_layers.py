@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from byhand.layers import Bidirectional, Layer, Residual, Sequential
+from byhand.layers import Bidirectional, Layer, Sequential
 
 
 def described(model: Sequential, first: int = 0) -> list[tuple[str, dict[str, float]]]:
@@ -10,7 +10,7 @@ def described(model: Sequential, first: int = 0) -> list[tuple[str, dict[str, fl
     inside of a block follow it."""
     found: list[tuple[str, dict[str, float]]] = []
     for place, layer in enumerate(model.layers, first):
-        if isinstance(layer, Residual):
+        if isinstance(layer, Sequential):
             inside = described(layer, (place + 1) << 16)
             found += [(type(layer).__name__, {"inside": len(inside)}), *inside]
         else:

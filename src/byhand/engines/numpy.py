@@ -167,7 +167,9 @@ class NumPyProgram:
     @_quiet
     def activations(self, inputs: Array) -> dict[str, Array]:
         with self._threads(len(inputs), inputs.shape[1:]):
-            return self._model.activations(self._own(inputs))
+            outputs = self._model.activations(self._own(inputs))
+            # What an encoder hands on are ids.
+            return {name: y.astype(self.dtype, copy=False) for name, y in outputs.items()}
 
     def _threads(self, examples: int, shape: Shape) -> AbstractContextManager[object]:
         """One thread for products too small to share, where two would mostly wait for each other.

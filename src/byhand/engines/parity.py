@@ -44,7 +44,7 @@ from numpy.typing import NDArray
 
 from byhand import engines
 from byhand.engines.program import Array, Description, Program, own
-from byhand.layers import MaxPool2D, ReLU
+from byhand.layers import MaxPool2D, ReLU, Sequential
 from byhand.randomness import batch_order
 
 REFERENCE = "numpy"
@@ -137,7 +137,7 @@ def compare(
     drawn = partial(batch_order, description.seed, examples=len(inputs))
     task = _Task(description, inputs, targets, batch_size, learning_rates, order or drawn)
     alone = replace(task, learning_rates=learning_rates[:ALONE])
-    kinks = any(isinstance(layer, ReLU | MaxPool2D) for layer in description.model.layers)
+    kinks = _has_kinks(description.model)
     rows = []
     for engine in names:
         pair = f"{engine} and {REFERENCE} in {dtype}"
@@ -146,6 +146,14 @@ def compare(
             tell(f"{pair}: {n} steps in a row")
             rows += _rows(engine, dtype, _all_steps(task, engine), n)
     return rows
+
+
+def _has_kinks(model: Sequential) -> bool:
+    """Whether there is a layer, inside of blocks as well, whose derivative jumps."""
+    return any(
+        _has_kinks(layer) if isinstance(layer, Sequential) else isinstance(layer, ReLU | MaxPool2D)
+        for layer in model.layers
+    )
 
 
 def worst(rows: Sequence[Row]) -> list[Row]:

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from byhand.clipping import Clipping
 from byhand.errors import InputError, ShapeError
-from byhand.layers import PADDING, Encoder, LearnedPositions, SelfAttention, Sequential, Shape
+from byhand.layers import (
+    PADDING,
+    Embedding,
+    Encoder,
+    Layer,
+    LearnedPositions,
+    OneHot,
+    SelfAttention,
+    Sequential,
+    Shape,
+)
 from byhand.layers.recurrent import RecurrentLayer
 from byhand.layers.sequential import OverSteps
 from byhand.losses import Loss, are_labels
@@ -69,11 +79,23 @@ def own(inputs: Array, dtype: np.dtype[Any]) -> Array:
     return inputs if are_labels(inputs) else inputs.astype(dtype, copy=False)
 
 
+def readers(model: Sequential, inputs: Array) -> list[tuple[Layer, Array]]:
+    """The layers that take ids, with those that each of them takes; none where inputs are no ids.
+    Of pairs the encoder's first layer has the source, and the layer behind it the target."""
+    first, *others = model.layers
+    found = [(first, inputs)]
+    if isinstance(first, Encoder):
+        found = [(first.layers[0], inputs[:, 0]), (others[0], inputs[:, 1])]
+    return [(layer, ids) for layer, ids in found if isinstance(layer, Embedding | OneHot)]
+
+
 def without_padding(inputs: Array, targets: Array) -> tuple[Array, Array]:
     """Ids and labels[..., time] without the last steps that are padding in every example, so that a
     batch of short sentences takes the time of short sentences; others as they are."""
     if not are_labels(inputs) or targets.ndim < 2 or inputs.shape[-1] != targets.shape[-1]:
         return inputs, targets
+    if not len(inputs):
+        return inputs, targets  # for the loss to refuse as it is
     used = [np.any(a != PADDING, axis=tuple(range(a.ndim - 1))) for a in (inputs, targets)]
     steps = max(1, *(int(np.max(np.flatnonzero(u), initial=-1)) + 1 for u in used))
     return inputs[..., :steps], targets[..., :steps]
@@ -136,8 +158,17 @@ def layers_over_steps(model: Sequential, within: str = "") -> dict[str, Stateful
 
 def batch_of(state: Any, layer: Stateful) -> int:
     """How many sequences a state of this layer is of."""
-    axis = -2 if isinstance(layer, RecurrentLayer) else 0
+    axis = _batch_axis(layer)
     return int(state.shape[axis]) if state.ndim >= max(1, -axis) else 0
+
+
+def of_rows(state: Array, layer: Stateful, rows: Sequence[int]) -> Array:
+    """The state of some sequences of a batch, in the order in which they are named."""
+    return np.take(state, rows, axis=_batch_axis(layer))
+
+
+def _batch_axis(layer: Stateful) -> int:
+    return -2 if isinstance(layer, RecurrentLayer) else 0
 
 
 def may_refuse(layer: Stateful, state: Any, inputs: Array) -> bool:

@@ -35,8 +35,9 @@ def export_onnx(run: Run, path: Path) -> float:
     """Write the network to `path`; how far its answers in ONNX Runtime are from ours at most.
 
     The input x has the shape of a batch of examples, of any size, where they are sequences of any
-    length, as long as the model takes it; ids are int64, and padding, −1, is at the end. The output
-    y is what the network answers: probabilities, or values. Recurrent layers start every sequence
+    length, as long as the model takes it; ids are int64, and padding, −1, is at the end. Of a model
+    that translates x is pairs[batch, 2, time], the source and what is written so far. The output y
+    is what the network answers: probabilities, or values. Recurrent layers start every sequence
     from a state of zeros; but where the run carried it from step to step, the states are further
     inputs, by the names of their layers, and those after the last step further outputs,
     NAME_after.
@@ -111,8 +112,9 @@ def _write(module: nn.Module, found: Trained, path: Path) -> None:
     shape = [2, *found.examples.inputs.shape[1:]]
     axes = {0: torch.export.Dim("batch")}
     if _any_length(found):
-        shape[1] = max(2, shape[1])
-        axes[1] = torch.export.Dim("time")
+        time = _time_axis(found)
+        shape[time] = max(2, shape[time])
+        axes[time] = torch.export.Dim("time")
     some = torch.tensor(np.resize(found.examples.inputs, shape))
     states = {name: torch.tensor(value) for name, value in _states(found, 2).items()}
     of_states = [{state.ndim - 2: axes[0]} for state in states.values()]
@@ -145,12 +147,17 @@ def _any_length(found: Trained) -> bool:
     inputs, model = found.examples.inputs, found.program.description.model
     if not (are_labels(inputs) or (inputs.ndim == 3 and recurrent_layers(model))):
         return False
-    time, *features = inputs.shape[1:]
+    longer = list(inputs.shape)
+    longer[_time_axis(found)] += 1
     try:
-        model.output_shape((time + 1, *features))
+        model.output_shape(tuple(longer[1:]))
     except ShapeError:
         return False
     return True
+
+
+def _time_axis(found: Trained) -> int:
+    return 2 if found.examples.of_pairs else 1
 
 
 @contextlib.contextmanager

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.engines.program import are_answers, recurrent_layers
+from byhand.engines.program import are_answers, layers_over_steps, recurrent_layers
 from byhand.errors import InputError
 from byhand.export.trained import Trained, trained
 from byhand.export.written import written
-from byhand.layers import PADDING, Sequential, Shape
+from byhand.layers import PADDING, Encoder, Sequential, Shape
+from byhand.layers.recurrent import RecurrentLayer
 from byhand.losses import BinaryCrossEntropyWithLogits, Loss, SoftmaxCrossEntropy, are_labels
 from byhand.storage import write_tensors, write_text
 from byhand.training import Run
@@ -78,6 +79,8 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 '''
+FROM_ZEROS = "states: dict[str, Tensor] = {}"
+"""How a network begins that remembers, and has other layers that could not go on from a piece."""
 STATES = '''\
 """It starts from `states`, or zeros, and leaves there what the next piece starts from."""
 states = {} if states is None else states'''
@@ -111,17 +114,25 @@ def script(found: Trained, weights: str, examples: str) -> tuple[str, dict[str, 
     inputs = found.examples.inputs.shape[1:]
     description = found.program.description
     description.model.set_parameters(found.program.parameters())
+    if isinstance(description.model.layers[0], Encoder):
+        raise InputError(
+            "a model that reads pairs of sentences is not written with torch.nn: export --to onnx"
+        )
     if are_labels(found.examples.inputs) and np.any(found.examples.inputs == PADDING):
         raise InputError(
             f"the sequences have padding (ids of {PADDING}), which the layers of torch.nn do not "
             f"leave out: export --to onnx"
         )
     lines, arrays = _layers(description.model, inputs)
+    given, y = "", "self(x)"
     if recurrent_layers(description.model):
-        lines.calls[:0] = STATES.splitlines()
-        given, y = ", states: dict | None = None", "self(x, states)"
-    else:
-        given, y = "", "self(x)"
+        # An attention and positions are written for whole sequences.
+        over_steps = layers_over_steps(description.model).values()
+        if all(isinstance(layer, RecurrentLayer) for layer in over_steps):
+            lines.calls[:0] = STATES.splitlines()
+            given, y = ", states: dict | None = None", "self(x, states)"
+        else:
+            lines.calls.insert(0, FROM_ZEROS)
     answers, predict = ANSWERS.get(type(description.loss), ("values", "{y}"))
     accuracy = ""
     if are_answers(found.examples.targets):

@@ -37,7 +37,7 @@ def trained(run: Run, engine: str | None = None) -> Trained:
     program = trained_program(run, dataset, engine)
     dtype = next(iter(program.parameters().values())).dtype
     ids = are_labels(dataset.test.inputs)
-    count = max(1, EXAMPLES // dataset.test.inputs.shape[1]) if ids else EXAMPLES
+    count = max(1, EXAMPLES // dataset.test.inputs.shape[-1]) if ids else EXAMPLES
     some = dataset.test.first(count)
     examples = Split(some.inputs.astype(np.int64 if ids else dtype), some.targets)
     about = f"{run.recipe.title} (byhand, run {run.name})"
@@ -45,5 +45,11 @@ def trained(run: Run, engine: str | None = None) -> Trained:
 
 
 def recurrent_layers(model: Sequential) -> list[Layer]:
-    """Those that remember: RNN, GRU, LSTM, and Bidirectional, too."""
-    return [a for a in model.layers if isinstance(a, RecurrentLayer | Bidirectional)]
+    """Those that remember, inside of blocks as well: RNN, GRU, LSTM, and Bidirectional, too."""
+    found: list[Layer] = []
+    for layer in model.layers:
+        if isinstance(layer, Sequential):
+            found += recurrent_layers(layer)
+        elif isinstance(layer, RecurrentLayer | Bidirectional):
+            found.append(layer)
+    return found

@@ -15,6 +15,17 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x + self.f(x)
 '''
+CONCATENATION = '''\
+class Concatenation(nn.Module):
+    """x and f(x), side by side"""
+
+    def __init__(self, *f: nn.Module) -> None:
+        super().__init__()
+        self.f = nn.Sequential(*f)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((x, self.f(x)), dim=-1)
+'''
 ATTENTION = f'''\
 class SelfAttention(nn.Module):
     """Attention of a sequence to itself; each of the kv_heads serves a group of heads."""

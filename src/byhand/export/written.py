@@ -198,8 +198,9 @@ def _swiglu(layer: layers.SwiGLU, shape: Shape) -> Written:
     )
 
 
-def _residual(block: layers.Residual, shape: Shape) -> Written:
+def _block(block: layers.Residual | layers.Concatenation, shape: Shape) -> Written:
     """A block whose layers take x and nothing else."""
+    kind = type(block).__name__
     inside: list[str] = []
     arrays: dict[str, Array] = {}
     classes: list[str] = []
@@ -214,9 +215,10 @@ def _residual(block: layers.Residual, shape: Shape) -> Written:
         arrays |= {f"f.{place}.{symbol}": value for symbol, value in there.arrays.items()}
         classes += there.classes
         shape = layer.output_shape(shape)
-    return Written(
-        f"Residual({', '.join(inside)})", arrays, classes=(*classes, transformer.RESIDUAL)
-    )
+    return Written(f"{kind}({', '.join(inside)})", arrays, classes=(*classes, BLOCKS[kind]))
+
+
+BLOCKS = {"Concatenation": transformer.CONCATENATION, "Residual": transformer.RESIDUAL}
 
 
 def _plain(expression: str) -> Callable[[Any, Shape], Written]:
@@ -227,6 +229,7 @@ LAYERS: dict[type[Layer], Callable[[Any, Shape], Written]] = {
     layers.AveragePool2D: _pool("AvgPool2d"),
     layers.BatchNorm: _batch_norm,
     layers.Bidirectional: _both_directions,
+    layers.Concatenation: _block,
     layers.Convolution2D: _convolution,
     layers.Dense: _dense,
     layers.Dropout: lambda layer, shape: Written(f"nn.Dropout({layer.rate!r})"),
@@ -247,7 +250,7 @@ LAYERS: dict[type[Layer], Callable[[Any, Shape], Written]] = {
     layers.RMSNorm: _rms_norm,
     layers.RNN: _recurrent,
     layers.ReLU: _plain("nn.ReLU()"),
-    layers.Residual: _residual,
+    layers.Residual: _block,
     layers.SelfAttention: _attention,
     layers.SiLU: _plain("nn.SiLU()"),
     layers.Sigmoid: _plain("nn.Sigmoid()"),

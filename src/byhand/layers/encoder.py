@@ -130,15 +130,3 @@ class Encoder(Block):
                 f"{self}: memory has shape {state.shape}, expected {expected} = "
                 f"[batch, time, annotation + 1] ({self.equation})"
             )
-
-
-def example(rng: np.random.Generator) -> dict[str, Any]:
-    """What `byhand check` gives to this layer: the memory is that of a model that looks at it."""
-    from byhand.layers import Embedding, Sequential
-    from byhand.layers.dot_attention import DotAttention
-
-    encoder = Encoder(Embedding(5, 3), name="encoder")
-    model = Sequential(encoder, Embedding(4, 3), DotAttention()).initialize(0)
-    ids = rng.integers(4, size=(2, 2, 3))
-    ids[1, :, 2] = -1
-    return {"self": model, "x": ids}

@@ -49,11 +49,14 @@ class Look {
     Strip<T> q, y, dy, dq, log_sum;
   };
 
-  Look(Index d, Index time, bool causal)
+  Look(Index d, Index time, bool causal) : Look(d, time, causal, T(1) / std::sqrt(static_cast<T>(d))) {}
+
+  /// The same with another factor in the place of 1/sqrt(d).
+  Look(Index d, Index time, bool causal, T scale)
       : d_(d),
         time_(time),
         causal_(causal),
-        scale_(T(1) / std::sqrt(static_cast<T>(d))),
+        scale_(scale),
         kt_(d, kKeys),
         vt_(d, kKeys),
         k_(kKeys, d),
@@ -91,7 +94,11 @@ class Look {
     for (Index i = 0; i < time_; ++i) {
       const T Z = sum_[static_cast<std::size_t>(i)];
       // Who may look at nothing has y = 0 and no p.
-      some(y.row(i)) = Z > 0 ? Numbers(some(y_.data() + i * y_.stride()) / Z) : Numbers::Zero(d_);
+      if (Z > 0) {
+        some(y.row(i)) = some(y_.data() + i * y_.stride()) / Z;
+      } else {
+        some(y.row(i)).setZero();
+      }
       *log_sum.row(i) = Z > 0 ? top_[static_cast<std::size_t>(i)] + std::log(Z) : kInfinity;
     }
   }

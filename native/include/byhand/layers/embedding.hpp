@@ -27,7 +27,7 @@ class Embedding final : public Layer<T> {
   bool reads_x() const override { return true; }
 
   void reserve(Index, const Shape&, int) override {
-    dE_ = Buffer<T>(E().value.rows(), E().value.columns());
+    make_room(dE_, E().value.rows(), E().value.columns());
   }
 
   void forward(ConstView<T> ids, View<T> y, Pass<T>&) override {

@@ -26,8 +26,8 @@ class FeatureNorm : public Layer<T> {
 
   void reserve(Index batch, const Shape& x, int) override {
     rows_ = columns(x) / features_;
-    xhat_ = Buffer<T>(batch * places(x), columns(x));
-    size_ = Buffer<T>(batch * places(x), rows_);
+    make_room(xhat_, batch * places(x), columns(x));
+    make_room(size_, batch * places(x), rows_);
     dgamma_ = Buffer<T>(1, features_);
     dxhat_ = Buffer<T>(1, features_);
   }

@@ -23,7 +23,7 @@ class GELU final : public Layer<T> {
   bool reads_x() const override { return true; }
 
   void reserve(Index batch, const Shape& z, int) override {
-    t_ = Buffer<T>(batch * places(z), columns(z));
+    make_room(t_, batch * places(z), columns(z));
   }
 
   void forward(ConstView<T> z, View<T> a, Pass<T>& pass) override {

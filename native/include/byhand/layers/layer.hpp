@@ -87,6 +87,15 @@ class Receiver {
   virtual void receive(Parameter<T>& w, Index i, Index j, ConstView<T> dw) = 0;
 };
 
+/// What an encoder says: a row for each step of the source, in the order of a sequence's.
+template <class T>
+struct Memory {
+  ConstView<T> m;
+  View<T> dm;        // what the layers that look at it add their gradients to
+  const bool* real;  // which rows are no padding; null where all are
+  Index source;      // steps
+};
+
 /// What a pass has beside its arrays.
 template <class T>
 struct Pass {
@@ -97,6 +106,7 @@ struct Pass {
   Receiver<T>* gradients = nullptr;  // who takes them in a backward pass
   const bool* real = nullptr;      // which rows of sequences are no padding; null where all are real
   const Index* ones = nullptr;     // where x is one-hot rows, the column of each 1, or -1 for none
+  const Memory<T>* memory = nullptr;  // what an encoder has said, where there is one
 };
 
 /// A function y = f(x; parameters) with its derivative written out by hand. x, y, dx and dy have
@@ -130,6 +140,9 @@ class Layer {
 
   /// Whether x is ids, in one row for each example.
   virtual bool takes_ids() const { return false; }
+
+  /// Whether x is ids in two rows for each example, those of a source and of a target.
+  virtual bool takes_pairs() const { return false; }
 
   /// Where y is one-hot rows, the column of each 1, or -1 for none.
   virtual const Index* ones() const { return nullptr; }
@@ -170,6 +183,24 @@ void receive_product(ConstView<T> x, ConstView<T> dz, Parameter<T>& W, Pass<T>& 
   pass.products.transposed_times(x, dz, constant(W.value.all()), [&](Index i, Index j, ConstView<T> dW) {
     pass.gradients->receive(W, i, j, dW);
   });
+}
+
+/// a with zeros for padding: what it holds there has no effect, be it no number.
+template <class T>
+void clear_padding(View<T> a, const bool* real) {
+  for (Index r = 0; real != nullptr && r < a.rows(); ++r) {
+    if (!real[r]) a.row(r).setZero();
+  }
+}
+
+/// The same in a copy, which grows as needed; a itself where all is real.
+template <class T>
+ConstView<T> without_padding(ConstView<T> a, Buffer<T>& copy, const bool* real) {
+  if (real == nullptr) return a;
+  make_room(copy, a.rows(), a.cols());
+  copy.top(a.rows()) = a;
+  clear_padding(copy.top(a.rows()), real);
+  return constant(copy.top(a.rows()));
 }
 
 }  // namespace byhand

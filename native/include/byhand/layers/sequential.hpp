@@ -58,6 +58,9 @@ class Sequential {
     return most;
   }
   std::size_t size() const { return layers_.size(); }
+
+  /// Whether the inputs are ids.
+  bool reads_ids() const { return layers_[0]->takes_ids() || layers_[0]->takes_pairs(); }
   Layer<T>& layer(std::size_t k) { return *layers_[k]; }
   const Layer<T>& layer(std::size_t k) const { return *layers_[k]; }
 
@@ -79,18 +82,20 @@ class Sequential {
     return all;
   }
 
-  /// Makes room for passes of up to `batch` examples, by so many threads.
+  /// Makes room for passes of up to `batch` examples, by so many threads. Arrays that are large enough
+  /// stay, for batches of sequences may be of another length each.
   void reserve(Index batch, int threads = 1) {
     if (batch <= room_) return;
-    y_.assign(1, make(batch, shapes_[0]));
+    const std::vector<Shared> y = std::move(y_), dy = std::move(dy_);
+    y_.assign(1, make(y, 0, batch));
     for (std::size_t k = 0; k < layers_.size(); ++k) {
       layers_[k]->reserve(batch, shapes_[k], threads);
       const bool needed = layers_[k]->reads_x() || (k > 0 && layers_[k - 1]->reads_y());
-      y_.push_back(over(k, needed, y_[k], batch, shapes_[k + 1]));
+      y_.push_back(in_place(k, needed) ? y_[k] : make(y, k + 1, batch));
     }
-    dy_.assign(layers_.size() + 1, make(batch, shapes_.back()));
+    dy_.assign(layers_.size() + 1, make(dy, layers_.size(), batch));
     for (std::size_t k = layers_.size(); k-- > first_ + 1;) {
-      dy_[k] = over(k, false, dy_[k + 1], batch, shapes_[k]);
+      dy_[k] = in_place(k, false) ? dy_[k + 1] : make(dy, k, batch);
     }
     if (layers_[0]->takes_ids()) {
       real_ = std::make_unique<bool[]>(static_cast<std::size_t>(batch * count(shapes_[0])));
@@ -106,7 +111,8 @@ class Sequential {
   /// From x to y. `after(k, y)` sees the output of each layer, which the next one may overwrite.
   template <class After>
   void forward(Index batch, Pass<T>& pass, After&& after) {
-    pass.real = real_steps(batch);
+    pass.real = layers_[0]->takes_ids() ? real_steps(constant(x(batch))) : nullptr;
+    pass.memory = nullptr;
     through(constant(x(batch)), batch, pass, after);
   }
 
@@ -128,6 +134,15 @@ class Sequential {
   /// From a dy that lies somewhere else back to the dx of such an x.
   void backward_from(ConstView<T> x, ConstView<T> dy, View<T> dx, Index batch, Pass<T>& pass) {
     back(x, dy, dx, batch, pass);
+  }
+
+  /// Which steps of ids are no padding, in the order of rows; null where all are.
+  const bool* real_steps(ConstView<T> ids) {
+    bool all = true;
+    for (Index n = 0; n < ids.rows(); ++n) {
+      for (Index t = 0; t < ids.cols(); ++t) all &= real_[t * ids.rows() + n] = ids(n, t) >= 0;
+    }
+    return all ? nullptr : real_.get();
   }
 
   /// Takes the batch of the last pass into all running averages.
@@ -156,29 +171,18 @@ class Sequential {
     }
   }
 
-  /// Where layer k writes: over what it reads, if it can and that is not needed again.
-  Shared over(std::size_t k, bool needed, const Shared& read, Index batch, const Shape& shape) {
-    if (layers_[k]->in_place() && !needed) return read;
-    return make(batch, shape);
-  }
+  /// Whether layer k writes over what it reads: if it can and that is not needed again.
+  bool in_place(std::size_t k, bool needed) const { return layers_[k]->in_place() && !needed; }
 
-  static Shared make(Index batch, const Shape& shape) {
-    return std::make_shared<Buffer<T>>(batch * places(shape), columns(shape));
+  /// An array between two layers, the one that was there before if it is large enough.
+  Shared make(const std::vector<Shared>& before, std::size_t k, Index batch) const {
+    const Index rows = batch * places(shapes_[k]), numbers = columns(shapes_[k]);
+    const bool enough = k < before.size() && before[k]->rows() >= rows && before[k]->columns() == numbers;
+    return enough ? before[k] : std::make_shared<Buffer<T>>(rows, numbers);
   }
 
   View<T> top(const std::vector<Shared>& arrays, std::size_t k, Index batch) const {
     return arrays[k]->top(batch * places(shapes_[k]));
-  }
-
-  /// Which steps are no padding, in the order of rows, where x is ids and some of them are -1.
-  const bool* real_steps(Index batch) {
-    if (!layers_[0]->takes_ids()) return nullptr;
-    const View<T> ids = x(batch);
-    bool all = true;
-    for (Index n = 0; n < batch; ++n) {
-      for (Index t = 0; t < ids.cols(); ++t) all &= real_[t * batch + n] = ids(n, t) >= 0;
-    }
-    return all ? nullptr : real_.get();
   }
 
   const Index* ones_before(std::size_t k) const { return k > 0 ? layers_[k - 1]->ones() : nullptr; }

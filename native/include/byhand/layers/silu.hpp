@@ -16,7 +16,7 @@ class SiLU final : public Layer<T> {
   bool reads_x() const override { return true; }
 
   void reserve(Index batch, const Shape& z, int) override {
-    s_ = Buffer<T>(batch * places(z), columns(z));
+    make_room(s_, batch * places(z), columns(z));
   }
 
   void forward(ConstView<T> z, View<T> a, Pass<T>&) override {

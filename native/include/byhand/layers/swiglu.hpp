@@ -33,7 +33,7 @@ class SwiGLU final : public Layer<T> {
   bool reads_x() const override { return true; }
 
   void reserve(Index batch, const Shape& x, int) override {
-    for (auto* each : {&g_, &u_, &s_, &h_, &dg_, &du_}) *each = Buffer<T>(batch * places(x), hidden_);
+    for (auto* each : {&g_, &u_, &s_, &h_, &dg_, &du_}) make_room(*each, batch * places(x), hidden_);
   }
 
   void forward(ConstView<T> x, View<T> y, Pass<T>& pass) override {

@@ -32,12 +32,16 @@ def self_attention(
     past = x.new_zeros(x.shape[0], 0, 2 * m.Wk.shape[1] + 1) if state is None else state
     past = past.masked_fill(past[..., -1:] == 0, 0)  # 0 · NaN would be NaN
     past_k, past_v, past_real = torch.split(past, [m.Wk.shape[1], m.Wv.shape[1], 1], 2)
-    q, k, v = _split(x @ m.Wq, m.heads), _split(x @ m.Wk, m.kv_heads), _split(x @ m.Wv, m.kv_heads)
+    q, k, v = (
+        split_heads(x @ m.Wq, m.heads),
+        split_heads(x @ m.Wk, m.kv_heads),
+        split_heads(x @ m.Wv, m.kv_heads),
+    )
     if m.rotary:
         positions = past_real.sum(1) + real.cumsum(1) - 1
         q, k = _turned(q, positions), _turned(k, positions)
-    k = torch.cat((_split(past_k, m.kv_heads), k), 2)
-    v = torch.cat((_split(past_v, m.kv_heads), v), 2)
+    k = torch.cat((split_heads(past_k, m.kv_heads), k), 2)
+    v = torch.cat((split_heads(past_v, m.kv_heads), v), 2)
     all_real = torch.cat((past_real[..., 0] != 0, real), 1)
     group = m.heads // m.kv_heads
     seen = {"is_causal": m.causal} if padding is None and state is None else None
@@ -47,18 +51,18 @@ def self_attention(
         v.repeat_interleave(group, 1),
         **(seen or {"attn_mask": _allowed(real, all_real, m.causal)}),
     )
-    y = _join(o) @ m.Wo
+    y = join_heads(o) @ m.Wo
     y = y if padding is None else y.masked_fill(padding, 0)
-    return y, torch.cat((_join(k), _join(v), all_real[..., None].to(k.dtype)), 2)
+    return y, torch.cat((join_heads(k), join_heads(v), all_real[..., None].to(k.dtype)), 2)
 
 
-def _split(a: Tensor, heads: int) -> Tensor:
+def split_heads(a: Tensor, heads: int) -> Tensor:
     """[batch, time, heads · d] as [batch, heads, time, d]"""
     batch, time, width = a.shape
     return a.reshape(batch, time, heads, width // heads).transpose(1, 2)
 
 
-def _join(a: Tensor) -> Tensor:
+def join_heads(a: Tensor) -> Tensor:
     return a.transpose(1, 2).flatten(2)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from byhand import layers
-from byhand.engines.torch import attention, recurrent
+from byhand.engines.torch import attention, memory, recurrent
+from byhand.engines.torch.memory import Memory
 from byhand.engines.torch.twins import twin_of
 from byhand.errors import InputError
 from byhand.layers import Layer, Sequential
@@ -74,9 +75,11 @@ TWINS: dict[type[Layer], Callable[..., Any]] = {
     layers.SwiGLU: lambda x, m: (functional.silu(x @ m.W) * (x @ m.V)) @ m.W2,
     layers.Tanh: lambda x, m: torch.tanh(x),
     **OVER_STEPS,
+    **memory.TWINS,
 }
 """What a layer computes of its input x. m has its parameters under the symbols of its equation, its
-settings by name, and says whether it is `training`. Those in OVER_STEPS have a state, too."""
+settings by name, and says whether it is `training`. Those in OVER_STEPS have a state, too,
+and those in memory.TWINS a memory."""
 
 
 class Twin(nn.Module):
@@ -126,6 +129,26 @@ class OverSteps(Twin):
         return answer
 
 
+class LooksBack(Twin):
+    """A layer that looks at a memory."""
+
+    def forward(  # type: ignore[override]  # a memory beside the input
+        self, x: Tensor, real: Tensor | None, memory: Memory
+    ) -> Tensor:
+        y: Tensor = self.function(x, self, real, memory)
+        return y
+
+
+class Flow(NamedTuple):
+    """What goes on from layer to layer."""
+
+    x: Tensor
+    real: Tensor | None = None
+    """Where x began as ids, which of them are no padding; None where all are."""
+    memory: Memory | None = None
+    """What an encoder has said."""
+
+
 class Network(nn.Module):
     """The model's layers one after the other; its state_dict has the model's parameters by name."""
 
@@ -147,64 +170,106 @@ class Network(nn.Module):
         real: Tensor | None = None,
         states: Mapping[str, Tensor] = NONE,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The output, and the final states of recurrent layers by their names.
+        """The output, and the final states of layers over steps by their names.
 
         masks   dropout's, by the names of the layers
         real    where x is ids, which of them are no padding; None where all are
-        states  that recurrent layers start from, where it is not from zeros
+        states  that layers start from, where it is not from the beginning
         """
+        flow, finals = self.passed(Flow(x, real), masks, states)
+        return flow.x, finals
+
+    def passed(
+        self, flow: Flow, masks: Mapping[str, Tensor], states: Mapping[str, Tensor]
+    ) -> tuple[Flow, dict[str, Tensor]]:
+        """What goes on behind the last of these layers, and their final states."""
         finals: dict[str, Tensor] = {}
         for name, twin in self.named_children():
-            x, own = _through(twin, name, x, masks, real, states)
+            flow, own = _through(twin, name, flow, masks, states)
             finals |= own
-        return x, finals
+        return flow, finals
 
     def activations(self, x: Tensor, real: Tensor | None = None) -> dict[str, Tensor]:
         """The output of each layer by its name."""
-        outputs = {}
+        flow, outputs = Flow(x, real), {}
         for name, twin in self.named_children():
-            x, _ = _through(twin, name, x, NONE, real, NONE)
-            outputs[name] = x
+            flow, _ = _through(twin, name, flow, NONE, NONE)
+            outputs[name] = flow.x
         return outputs
 
 
 def _through(
     twin: nn.Module,
     name: str,
-    x: Tensor,
+    flow: Flow,
     masks: Mapping[str, Tensor],
-    real: Tensor | None,
     states: Mapping[str, Tensor],
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """The output of a layer, and the final states that it leaves, by their names from here on."""
+) -> tuple[Flow, dict[str, Tensor]]:
+    """What goes on behind a layer, and the final states that it leaves, by their names from here
+    on."""
     if isinstance(twin, Network):
-        x, inner = twin(x, within(name, masks) or {}, real, within(name, states) or {})
-        return x, {f"{name}.{key}": final for key, final in inner.items()}
+        inside = within(name, masks) or {}, within(name, states) or {}
+        flow, inner = twin.passed(flow, *inside)
+        return flow, {f"{name}.{key}": final for key, final in inner.items()}
     if isinstance(twin, OverSteps):
-        x, final = twin(x, real, states.get(name))
-        return x, {} if final is None else {name: final}
-    return twin(x, masks.get(name)), {}
+        y, final = twin(flow.x, flow.real, states.get(name))
+        return flow._replace(x=y), {} if final is None else {name: final}
+    if isinstance(twin, LooksBack):
+        return flow._replace(x=twin(flow.x, flow.real, flow.memory)), {}
+    return flow._replace(x=twin(flow.x, masks.get(name))), {}
 
 
-class Block(Network):
+class Residual(Network):
     """y = x + f(x), where f is a network."""
 
-    def forward(
-        self,
-        x: Tensor,
-        masks: Mapping[str, Tensor],
-        real: Tensor | None = None,
-        states: Mapping[str, Tensor] = NONE,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        y, finals = super().forward(x, masks, real, states)
-        return x + y, finals
+    def passed(
+        self, flow: Flow, masks: Mapping[str, Tensor], states: Mapping[str, Tensor]
+    ) -> tuple[Flow, dict[str, Tensor]]:
+        after, finals = super().passed(flow, masks, states)
+        return flow._replace(x=flow.x + after.x), finals
 
 
-BLOCKS: dict[type[Layer], type[Network]] = {layers.Residual: Block}
+class Concatenation(Network):
+    """y = (x, f(x)), where f is a network."""
+
+    def passed(
+        self, flow: Flow, masks: Mapping[str, Tensor], states: Mapping[str, Tensor]
+    ) -> tuple[Flow, dict[str, Tensor]]:
+        after, finals = super().passed(flow, masks, states)
+        return flow._replace(x=torch.cat((flow.x, after.x), -1)), finals
+
+
+class Encoder(Network):
+    """m = f(source), y = target, where f is a network."""
+
+    def passed(
+        self, flow: Flow, masks: Mapping[str, Tensor], states: Mapping[str, Tensor]
+    ) -> tuple[Flow, dict[str, Tensor]]:
+        (source, target), real = flow.x.unbind(1), flow.real
+        of_source, of_target = (None, None) if real is None else real.unbind(1)
+        if "memory" in states:
+            state = states["memory"]
+            memory = Memory(state[..., :-1], state[..., -1] != 0)
+        else:
+            after, _ = super().passed(Flow(source, of_source), masks, NONE)
+            memory = Memory(after.x, of_source)
+        m, seen = memory
+        flags = m.new_ones(m.shape[:2]) if seen is None else seen.to(m.dtype)
+        state = torch.cat((m, flags[..., None]), 2)
+        return Flow(target, of_target, memory), {"memory": state}
+
+
+BLOCKS: dict[type[Layer], type[Network]] = {
+    layers.Concatenation: Concatenation,
+    layers.Encoder: Encoder,
+    layers.Residual: Residual,
+}
 """Layers that are made of others."""
 
 
 def _twin(layer: Layer) -> nn.Module:
     if type(layer) in BLOCKS:
         return BLOCKS[type(layer)](layer)  # type: ignore[arg-type]
-    return OverSteps(layer) if type(layer) in OVER_STEPS else Twin(layer)
+    if type(layer) in OVER_STEPS:
+        return OverSteps(layer)
+    return LooksBack(layer) if type(layer) in memory.TWINS else Twin(layer)

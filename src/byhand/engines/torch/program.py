@@ -28,6 +28,8 @@ from byhand.engines.program import (
     layers_over_steps,
     may_refuse,
     own,
+    readers,
+    without_padding,
 )
 from byhand.engines.torch.device import check_amp, choose
 from byhand.engines.torch.layers import Network
@@ -36,7 +38,7 @@ from byhand.engines.torch.optimizers import CLIPPINGS, Stepper
 from byhand.engines.torch.twins import twin_of
 from byhand.engines.work import multiply_adds
 from byhand.errors import InputError
-from byhand.layers import Embedding, OneHot, Shape
+from byhand.layers import Shape
 from byhand.layers.embedding import check_ids
 from byhand.layers.sequential import real_steps
 from byhand.losses import are_labels, count
@@ -128,7 +130,7 @@ class TorchProgram:
             for k, rate in enumerate(map(float, learning_rates)):
                 part = slice(k * batch_size, (k + 1) * batch_size)
                 before = self._statistics()
-                x, t = inputs[used[part]], encoded[part]
+                x, t = without_padding(inputs[used[part]], encoded[part])
                 loss, _, finals = self._backpropagate(x, t, first_step + k)
                 losses[k] = loss
                 if not math.isfinite(loss):
@@ -149,7 +151,8 @@ class TorchProgram:
         self._check_targets(inputs, encoded, len(inputs))
         with self._at_work(inputs, len(inputs)):
             before = self._statistics()
-            loss, penalty, _ = self._backpropagate(inputs, encoded, step)
+            x, t = without_padding(inputs, encoded)
+            loss, penalty, _ = self._backpropagate(x, t, step)
             self._restore(before)
         # From the last layer to the first, as the chain rule goes.
         layers = reversed(self.description.model.layers)
@@ -322,9 +325,10 @@ class TorchProgram:
         Raises      InputError for an id that has no row
         """
         x = own(inputs, self.dtype)
-        first, real = self.description.model.layers[0], real_steps(x)
-        if isinstance(first, Embedding | OneHot):
-            check_ids(first, x)
+        real, reading = real_steps(x), readers(self.description.model, x)
+        for layer, ids in reading:
+            check_ids(layer, ids)
+        if reading:
             x = x.astype(np.int64, copy=False)
         return self._tensor(x), None if real is None else self._tensor(real)
 
