@@ -68,10 +68,10 @@ class Sampling:
         q = _heated(p.astype(np.float64), self.temperature)
         if self.top_k is None and self.top_p is None:
             return q
-        kept = _likeliest(p, self.top_k or MOST_LIKELY)[: self.top_k]
+        kept = likeliest(p, self.top_k or MOST_LIKELY)[: self.top_k]
         if self.top_p is not None:
             if self.top_k is None and q[kept].sum() < self.top_p:
-                kept = _likeliest(p, len(p))
+                kept = likeliest(p, len(p))
             among = q[kept] / (1 if self.top_k is None else q[kept].sum())
             kept = kept[: int(np.searchsorted(np.cumsum(among), self.top_p)) + 1]
         whole = np.zeros(len(p))
@@ -87,7 +87,7 @@ class Sampling:
         return int(np.searchsorted(ends, u * ends[-1], side="right"))
 
 
-def _likeliest(p: Array, count: int) -> Array:
+def likeliest(p: Array, count: int) -> Array:
     """The ids of at least so many of the likeliest, in their order; of equals the one with the
     smaller id is first, on every engine."""
     if count >= len(p):

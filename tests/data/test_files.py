@@ -88,7 +88,8 @@ def test_another_content_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         fetch_file("cat.png")
     assert str(caught.value) == (
         "cat.png is not in the cache and Python package cats==1.0 holds another file than the "
-        "pinned checksum says. Connect to a network and run again"
+        "pinned checksum says. Connect to a network and run again, or put the file at "
+        f"{tmp_path / 'cache/files/cat.png'}"
     )
     assert not (tmp_path / "cache/files/cat.png").exists()
 
@@ -139,7 +140,7 @@ def test_parts_are_joined_in_their_order(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert fetch_file("cat.png").read_bytes() == CONTENT
 
 
-def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(requirement: str, folder: Path) -> Path:
         raise SourceError("no connection")
 
@@ -148,8 +149,32 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         fetch_file("cat.png")
     assert str(caught.value) == (
         "cat.png is not in the cache and Python package cats==1.0 cannot be read (no connection). "
-        "Connect to a network and run again"
+        "Connect to a network and run again, or put the file at "
+        f"{tmp_path / 'cache/files/cat.png'}"
     )
+
+
+def test_a_file_that_is_in_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cat: list[str]
+) -> None:
+    alone = replace(files.FILES["cat.png"], requirement=None, members=(), url="u://cats/a")
+    monkeypatch.setitem(files.FILES, "cat.png", alone)
+
+    def refuse(url: str, path: Path) -> None:
+        raise SourceError("timed out")
+
+    monkeypatch.setattr(files, "download", refuse)
+    path = tmp_path / "cache/files/cat.png"
+    with pytest.raises(ByhandError) as caught:
+        fetch_file("cat.png")
+    assert str(caught.value) == (
+        "cat.png is not in the cache and u://cats/a cannot be read (timed out). Connect to a "
+        f"network and run again, or put the file at {path}"
+    )
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    assert fetch_file("cat.png") == path
+    assert (cat, alone.origin) == ([], "u://cats/a")
 
 
 def test_an_unknown_name(cat: list[str]) -> None:

@@ -194,10 +194,10 @@ MISTAKES = {
     "no keys",
     "schedule={ name = 'warm_up', steps = 5, then = 'cosine' }": "schedule: then: expected a "
     "table with a name, found 'cosine'",
-    "data={ name = 'mnist', table = 'a.csv' }": "data: expected one of name, images, table, text "
-    "or inputs, found name and table",
-    "data={ target = 'y' }": "data: expected one of name, images, table, text or inputs, "
-    "found none of them",
+    "data={ name = 'mnist', table = 'a.csv' }": "data: expected one of name, images, table, text, "
+    "pairs, task or inputs, found name and table",
+    "data={ target = 'y' }": "data: expected one of name, images, table, text, pairs, task or "
+    "inputs, found none of them",
     "data.steps=64": "data: only a text has steps: leave it out",
     "data={ text = 'a.txt', steps = 0 }": "data: steps is at least 1, found 0",
     "data={ text = 'a.txt', steps = 1.5 }": "data.steps: expected a whole number, found 1.5",
@@ -221,7 +221,8 @@ def test_a_mistake_is_named(tmp_path: Path, change: str) -> None:
 
 
 CNN_MISTAKES = {
-    "model.kind=lstm": "model.kind: expected 'mlp', 'cnn', 'char_rnn' or 'gpt', found 'lstm'",
+    "model.kind=lstm": "model.kind: expected 'mlp', 'cnn', 'char_rnn', 'gpt', 'seq2seq' or "
+    "'transformer', found 'lstm'",
     "model.sizes=[784, 10]": "unknown key model.sizes; known are output, dropout, weights, biases, "
     "start, kind, image, channels, kernel, pool, hidden, outputs, activation",
     "model.channel=[3]": "unknown key model.channel; did you mean channels?",

@@ -96,7 +96,9 @@ def test_a_set_is_found_by_its_name() -> None:
     assert {recipe.set for recipe in recipes_of("nielsen")} == {"nielsen"}
     with pytest.raises(InputError) as caught:
         recipes_of("nielson")
-    there = "char, char-large, char-optimizers, cnn, gpt, mlp, nielsen, nielsen-conv"
+    there = (
+        "char, char-large, char-optimizers, cnn, gpt, mlp, nielsen, nielsen-conv, tasks, translate"
+    )
     assert str(caught.value) == f"no set of recipes 'nielson'; there is {there}"
     with pytest.raises(InputError) as caught:
         reproduce("nielsen", seeds=0)

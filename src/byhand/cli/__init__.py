@@ -35,6 +35,7 @@ from byhand.cli import (
     sweep,
     tour,
     train,
+    translate,
     weights,
 )
 from byhand.cli.errors import Verbs
@@ -77,6 +78,7 @@ app.command()(runs.runs)
 app.command()(show.show)
 app.command()(predict.predict)
 app.command()(sample.sample)
+app.command()(translate.translate)
 app.command()(reproduce.reproduce)
 app.command()(sweep.sweep)
 app.command()(export.export)

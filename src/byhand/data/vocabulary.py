@@ -76,7 +76,7 @@ class Characters:
         return ids
 
     def decode(self, ids: NDArray[Any] | Sequence[int]) -> str:
-        places = _checked(ids, len(self))
+        places = checked(ids, len(self))
         return self._codes[places].tobytes().decode("utf-32-le", "surrogatepass")
 
     def save(self, folder: Path) -> None:
@@ -157,7 +157,7 @@ class BytePairs:
     def decode(self, ids: NDArray[Any] | Sequence[int]) -> str:
         """The text of such ids. Bytes that are no character, as where the ids end within one, are
         shown as U+FFFD."""
-        return str(self._tokenizer.decode(_checked(ids, len(self)).tolist()))
+        return str(self._tokenizer.decode(checked(ids, len(self)).tolist()))
 
     def save(self, folder: Path) -> None:
         write_text(folder / self.file, self._tokenizer.to_str(pretty=True) + "\n")
@@ -173,24 +173,16 @@ class BytePairs:
             raise DamagedFileError(f"{path} is not a tokenizer ({error}): restore it") from None
 
 
-def read_vocabulary(folder: Path) -> Vocabulary | None:
-    """The vocabulary that `save` wrote into a folder; None where there is none.
-
-    Raises      DamagedFileError
-    """
-    kinds: tuple[type[Characters] | type[BytePairs], ...] = (Characters, BytePairs)
-    for kind in kinds:
-        if (folder / kind.file).is_file():
-            return kind.read(folder / kind.file)
-    return None
-
-
 def _code_points(text: str) -> NDArray[np.uint32]:
     # What a terminal hands on may hold halves of characters, to be named and not to crash.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
-def _checked(ids: NDArray[Any] | Sequence[int], size: int) -> Ids:
+def checked(ids: NDArray[Any] | Sequence[int], size: int) -> Ids:
+    """Ids in one row.
+
+    Raises      InputError for a number that is not an id.
+    """
     places = np.asarray(ids, dtype=np.int64).reshape(-1)
     wrong = places[(places < 0) | (places >= size)]
     if len(wrong):

@@ -15,3 +15,9 @@ def check_choices(activation: str, output: str | None) -> None:
         raise InputError(f"activation is one of {', '.join(ACTIVATIONS)}; found {activation!r}")
     if output is not None and output not in OUTPUTS:
         raise InputError(f"output is one of {', '.join(OUTPUTS)} or left out; found {output!r}")
+
+
+def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise InputError where the value of an argument is none of its choices."""
+    if value not in choices:
+        raise InputError(f"{argument} is one of {', '.join(choices)}; found {value!r}")

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from byhand.errors import InputError
+from functools import partial
+
 from byhand.initializers import Initializer, NormalFanIn, Zeros
-from byhand.layers import (
-    GELU,
-    Dense,
-    Dropout,
-    Embedding,
-    Layer,
-    LayerNorm,
-    LearnedPositions,
-    Projection,
-    Residual,
-    RMSNorm,
-    SelfAttention,
-    Sequential,
-    SinusoidalPositions,
-    SwiGLU,
-)
+from byhand.layers import Dense, Layer, Projection, SelfAttention, Sequential
+from byhand.models.blocks import Blocks, embedded
+from byhand.models.choices import check_choice
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
-NORMS: dict[str, type[LayerNorm] | type[RMSNorm]] = {"layer": LayerNorm, "rms": RMSNorm}
 FEED_FORWARDS = ("gelu", "swiglu")
-PLACES = ("pre", "post")
 
 
 def gpt(
@@ -67,51 +53,23 @@ def gpt(
                     with rotary, rms and swiglu Touvron et al., LLaMA (2023), section 2.2.
     Raises          InputError, which names the argument.
     """
-    _check_choice("positions", positions, POSITIONS)
-    _check_choice("norm", norm, tuple(NORMS))
-    _check_choice("place", place, PLACES)
-    _check_choice("feed_forward", feed_forward, FEED_FORWARDS)
-    if depth < 1:
-        raise InputError(f"depth is at least 1, found {depth}")
-    layers: list[Layer] = [Embedding(vocabulary, width)]
-    if positions == "learned":
-        layers.append(LearnedPositions(context, width))
-    elif positions == "sinusoidal":
-        layers.append(SinusoidalPositions(width))
-    if dropout:
-        layers.append(Dropout(dropout))
-    for k in range(1, depth + 1):
-        attention = SelfAttention(
-            width,
-            heads,
-            kv_heads=kv_heads,
-            causal=True,
-            rotary=positions == "rotary",
-            weights=weights,
-        )
-        forward = _feed_forward(feed_forward, width, weights, biases)
-        for name, inner in ((f"attention{k}", [attention]), (f"feed_forward{k}", forward)):
-            before = [NORMS[norm](width)] if place == "pre" else []
-            after = [Dropout(dropout)] if dropout else []
-            layers.append(Residual(*before, *inner, *after, name=name))
-            if place == "post":
-                layers.append(NORMS[norm](width))
-    if place == "pre":
-        layers.append(NORMS[norm](width))
+    check_choice("positions", positions, POSITIONS)
+    check_choice("feed_forward", feed_forward, FEED_FORWARDS)
+    blocks = Blocks(width, norm, place, feed_forward, dropout, weights, biases)
+    attention = partial(
+        SelfAttention,
+        width,
+        heads,
+        kv_heads=kv_heads,
+        causal=True,
+        rotary=positions == "rotary",
+        weights=weights,
+    )
     output: Layer = Dense(width, vocabulary, name="output", weights=weights, biases=biases)
     if feed_forward == "swiglu":
         output = Projection(width, vocabulary, name="output", weights=weights)
-    layers.append(output)
-    return Sequential(*layers)
-
-
-def _feed_forward(kind: str, width: int, weights: Initializer, biases: Initializer) -> list[Layer]:
-    if kind == "swiglu":
-        return [SwiGLU(width, -(-8 * width // 24) * 8, weights=weights)]
-    wider = Dense(width, 4 * width, weights=weights, biases=biases)
-    return [wider, GELU(), Dense(4 * width, width, weights=weights, biases=biases)]
-
-
-def _check_choice(argument: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{argument} is one of {', '.join(choices)}; found {value!r}")
+    return Sequential(
+        *embedded(vocabulary, width, positions=positions, longest=context, dropout=dropout),
+        *blocks.stack(depth, {"attention": attention}),
+        output,
+    )

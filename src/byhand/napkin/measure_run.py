@@ -14,7 +14,7 @@ from byhand.errors import InputError
 from byhand.layers import Flatten, Sequential
 from byhand.napkin.measure import Measurement, Term
 from byhand.training import parts
-from byhand.training.model_tables import CNNTable, OfText
+from byhand.training.model_tables import READ, CNNTable, OfPairs, OfText
 from byhand.training.run import Run
 
 Array = NDArray[Any]
@@ -41,10 +41,10 @@ def measure_run(folder: Path, batch: int) -> Measurement:
     Raises      InputError where its config.toml is no recipe, or one that reads a text
     """
     recipe = Run(folder).recipe
-    if isinstance(recipe.model, OfText):
+    if isinstance(recipe.model, OfText | OfPairs):
         raise InputError(
-            f"run {folder.name} reads a text: measured are networks of numbers and images, "
-            "recipes of kind mlp and cnn"
+            f"run {folder.name} reads {READ[recipe.model.reads]}: measured are networks of numbers "
+            "and images, recipes of kind mlp and cnn"
         )
     dtype = np.dtype(recipe.training.dtype)
     model = recipe.model.build(recipe.training.seed, recipe.training.dtype)

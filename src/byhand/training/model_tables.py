@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from byhand.data import Dataset
+from byhand.data.languages import size
 from byhand.errors import InputError
 from byhand.layers import Sequential
-from byhand.models import char_rnn, cnn, gpt, mlp
+from byhand.models import char_rnn, cnn, gpt, mlp, seq2seq, transformer
 from byhand.training import parts
 
 Positive = Annotated[int, Field(ge=1)]
@@ -23,10 +24,14 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+READ = {"text": "a text", "pairs": "pairs of sentences"}
+"""What is no examples each of which has an answer."""
+
+
 class AnyModel(Table):
     """What the tables have in common. `start` sets parameters to a constant."""
 
-    reads_text: ClassVar[bool] = False
+    reads: ClassVar[str] = "examples"
     output: Literal["sigmoid", "tanh", "softmax"] | None = None
     dropout: Share = 0.0
     weights: parts.InitializerName = "normal_fan_in"
@@ -54,11 +59,11 @@ class AnyModel(Table):
 
         Raises      InputError where inputs or outputs are not those of the data.
         """
-        if self.reads_text != (dataset.vocabulary is not None):
-            what, kind = (
-                ("no text", "mlp or cnn") if self.reads_text else ("a text", "char_rnn or gpt")
-            )
-            raise InputError(f"model.kind: {dataset.name} is {what}, which takes {kind}")
+        if self.reads != dataset.kind:
+            none = f"no {self.reads}"
+            what = READ.get(dataset.kind, none)
+            kinds = " or ".join(kind for kind, t in KINDS.items() if t.reads == dataset.kind)
+            raise InputError(f"model.kind: {dataset.name} is {what}, which takes {kinds}")
         self.check_sizes(dataset, loss)
         return self
 
@@ -135,7 +140,7 @@ class CNNTable(AnyModel):
 class OfText(AnyModel):
     """A model that guesses the next token of a text, whose vocabulary it takes."""
 
-    reads_text = True
+    reads = "text"
 
     kind: str
     output: None = None
@@ -227,6 +232,113 @@ class GPTTable(OfText):
             )
 
 
+class OfPairs(AnyModel):
+    """A model that reads a sentence and writes another, whose vocabularies it takes."""
+
+    reads = "pairs"
+
+    kind: str
+    output: None = None
+    source_vocabulary: Positive | None = None
+    target_vocabulary: Positive | None = None
+
+    def fitted(self, dataset: Dataset, loss: str) -> AnyModel:
+        super().fitted(dataset, loss)
+        return self.model_copy(update=_sizes(dataset))
+
+    def check_sizes(self, dataset: Dataset, loss: str) -> None:
+        for key, ids in _sizes(dataset).items():
+            if getattr(self, key) not in (None, ids):
+                raise InputError(
+                    f"model.{key}: {dataset.name} has {ids} ids, the model takes "
+                    f"{getattr(self, key)}; leave it out to have it from the sentences"
+                )
+        if loss != "softmax_cross_entropy":
+            raise InputError(
+                f'loss: {self.kind} is trained with "softmax_cross_entropy", found "{loss}"'
+            )
+
+
+class Seq2SeqTable(OfPairs):
+    """Two recurrent networks, with or without attention; see `models.seq2seq`."""
+
+    kind: Literal["seq2seq"]
+    embedding: Positive = 128
+    hidden: Positive = 128
+    depth: Positive = 1
+    bidirectional: bool = True
+    attention: Literal["none", "dot", "general", "additive"] = "additive"
+
+    def layers(self) -> Sequential:
+        assert self.source_vocabulary is not None  # see `fitted`
+        assert self.target_vocabulary is not None
+        return seq2seq(
+            self.source_vocabulary,
+            self.target_vocabulary,
+            embedding=self.embedding,
+            hidden=self.hidden,
+            depth=self.depth,
+            bidirectional=self.bidirectional,
+            attention=self.attention,
+            dropout=self.dropout,
+            weights=parts.INITIALIZERS[self.weights](),
+            biases=parts.INITIALIZERS[self.biases](),
+        )
+
+
+class TransformerTable(OfPairs):
+    """An encoder and a decoder of attention; see `models.transformer`. `longest` is what the
+    sentences of the data have."""
+
+    kind: Literal["transformer"]
+    width: Positive = 128
+    depth: Positive = 3
+    heads: Positive = 4
+    longest: Positive | None = None
+    positions: Literal["sinusoidal", "learned", "none"] = "sinusoidal"
+    norm: Literal["layer", "rms"] = "layer"
+    place: Literal["pre", "post"] = "post"
+    feed_forward: Literal["relu", "gelu", "swiglu"] = "relu"
+
+    def layers(self) -> Sequential:
+        assert self.source_vocabulary is not None  # see `fitted`
+        assert self.target_vocabulary is not None
+        assert self.longest is not None
+        return transformer(
+            self.source_vocabulary,
+            self.target_vocabulary,
+            width=self.width,
+            depth=self.depth,
+            heads=self.heads,
+            longest=self.longest,
+            positions=self.positions,
+            norm=self.norm,
+            place=self.place,
+            feed_forward=self.feed_forward,
+            dropout=self.dropout,
+            weights=parts.INITIALIZERS[self.weights](),
+            biases=parts.INITIALIZERS[self.biases](),
+        )
+
+    def fitted(self, dataset: Dataset, loss: str) -> AnyModel:
+        table = super().fitted(dataset, loss)
+        return table.model_copy(update={"longest": dataset.input_shape[-1]})
+
+    def check_sizes(self, dataset: Dataset, loss: str) -> None:
+        super().check_sizes(dataset, loss)
+        if self.longest not in (None, dataset.input_shape[-1]):
+            raise InputError(
+                f"model.longest: with their ends the sentences of {dataset.name} have up to "
+                f"{dataset.input_shape[-1]} ids, the model takes {self.longest}; leave it out"
+            )
+
+
+def _sizes(dataset: Dataset) -> dict[str, int]:
+    assert dataset.languages is not None
+    source, target = dataset.languages
+    return {"source_vocabulary": size(source), "target_vocabulary": size(target)}
+
+
 def _shape(dataset: Dataset) -> str:
     return " x ".join(map(str, dataset.input_shape))
 
@@ -251,7 +363,9 @@ ModelTable = Annotated[
     Annotated[MLPTable, Tag("mlp")]
     | Annotated[CNNTable, Tag("cnn")]
     | Annotated[CharRNNTable, Tag("char_rnn")]
-    | Annotated[GPTTable, Tag("gpt")],
+    | Annotated[GPTTable, Tag("gpt")]
+    | Annotated[Seq2SeqTable, Tag("seq2seq")]
+    | Annotated[TransformerTable, Tag("transformer")],
     Discriminator(_kind),
 ]
 KINDS: dict[str, type[AnyModel]] = {
@@ -259,4 +373,6 @@ KINDS: dict[str, type[AnyModel]] = {
     "cnn": CNNTable,
     "char_rnn": CharRNNTable,
     "gpt": GPTTable,
+    "seq2seq": Seq2SeqTable,
+    "transformer": TransformerTable,
 }

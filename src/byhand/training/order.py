@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data import stream_order
+from byhand.data import Split, stream_order
+from byhand.data.pairs import order_by_length
 from byhand.errors import InputError
 from byhand.layers import Sequential
 from byhand.randomness import batch_order
@@ -51,9 +52,12 @@ def smallest_batch(model: Sequential, inputs: NDArray[Any], batch_size: int) -> 
 
 
 def order_of_epoch(
-    examples: int, batch_size: int, carries: bool, seed: int, epoch: int
+    split: Split, batch_size: int, carries: bool, seed: int, epoch: int
 ) -> NDArray[np.int64]:
-    """A new order for each epoch; or the streams of a text, where a program carries its state."""
+    """A new order for each epoch, in which the pairs of a batch are of like length; or the streams
+    of a text, where a program carries its state."""
     if carries:
-        return stream_order(examples, batch_size)
-    return batch_order(seed, epoch, examples)
+        return stream_order(len(split), batch_size)
+    if split.of_pairs:
+        return order_by_length(split, batch_size, seed, epoch)
+    return batch_order(seed, epoch, len(split))

@@ -21,12 +21,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from byhand.data.files import TEXTS
-from byhand.data.texts import STEPS, check_choices
+from byhand.data import Languages
+from byhand.data.files import PAIRS, TEXTS
+from byhand.data.languages import size
+from byhand.data.pairs import LONGEST, LONGEST_OF_TASKS
+from byhand.data.pairs import check_choices as check_pairs
+from byhand.data.texts import STEPS
+from byhand.data.texts import check_choices as check_text
 from byhand.errors import InputError, nearest
 from byhand.storage import shipped
 from byhand.training import parts
-from byhand.training.model_tables import KINDS, GPTTable, ModelTable, Positive, Table
+from byhand.training.model_tables import (
+    KINDS,
+    GPTTable,
+    ModelTable,
+    Positive,
+    Table,
+    TransformerTable,
+)
 
 LOSSES_OF_SCORES = ("softmax_cross_entropy", "binary_cross_entropy_with_logits")
 
@@ -41,21 +53,34 @@ EXPECTED = {
 ENTRIES = ("no entries", "one entry", "two entries", "three entries")
 
 
-SOURCES = ("name", "images", "table", "text", "inputs")
-OF_TEXTS = ("steps", "tokens", "vocabulary")
+SOURCES = ("name", "images", "table", "text", "pairs", "task", "inputs")
+OF_SEQUENCES = {
+    "steps": ("text",),
+    "longest": ("pairs", "task"),
+    "limit": ("pairs",),
+    "tokens": ("text", "pairs"),
+    "vocabulary": ("text", "pairs", "task"),
+}
+"""What only some kinds of data have."""
 
 
 class DataTable(Table):
-    """Exactly one of: a known data set, a folder of images, a CSV or NPZ file, a text, or the
-    numbers. Of a text `steps`, `tokens` and `vocabulary` are as in `data.text`."""
+    """Exactly one of: a known data set, a folder of images, a CSV or NPZ file, a text, a file of
+    sentences with their translations, a task, or the numbers. Of a text `steps`, `tokens` and
+    `vocabulary` are as in `data.text`; of pairs `longest`, `limit` and the two as in `data.pairs`;
+    of a task `longest` as in `data.task`, and `vocabulary` is how many letters."""
 
     name: str | None = None
     images: str | None = None
     table: str | None = None
     target: str = "label"
     text: str | None = None
+    pairs: str | list[str] | None = None
+    task: Literal["copy", "reverse", "sort"] | None = None
     steps: int = STEPS
-    tokens: str = "characters"
+    longest: int | None = None
+    limit: int | None = None
+    tokens: str | None = None
     vocabulary: int | None = None
     inputs: list[list[float]] | None = None
     targets: list[list[float]] | None = None
@@ -63,6 +88,21 @@ class DataTable(Table):
     @property
     def is_text(self) -> bool:
         return self.text is not None or self.name in TEXTS
+
+    @property
+    def kind(self) -> Literal["examples", "text", "pairs", "task"]:
+        if self.task is not None:
+            return "task"
+        if self.pairs is not None or self.name in PAIRS:
+            return "pairs"
+        return "text" if self.is_text else "examples"
+
+    @property
+    def most_tokens(self) -> int:
+        """Of a sentence, where the data is pairs."""
+        if self.longest is not None:
+            return self.longest
+        return LONGEST_OF_TASKS if self.kind == "task" else LONGEST
 
     @model_validator(mode="after")
     def _one_source(self) -> DataTable:
@@ -76,12 +116,18 @@ class DataTable(Table):
         return self
 
     @model_validator(mode="after")
-    def _choices_of_texts(self) -> DataTable:
-        given = [key for key in OF_TEXTS if key in self.model_fields_set]
-        if given and not self.is_text:
-            raise ValueError(f"only a text has {' and '.join(given)}: leave it out")
+    def _choices_of_sequences(self) -> DataTable:
+        given = [key for key in OF_SEQUENCES if key in self.model_fields_set]
+        if wrong := [key for key in given if self.kind not in OF_SEQUENCES[key]]:
+            kinds = {"text": "a text", "pairs": "pairs of sentences", "task": "a task"}
+            has = sorted({kinds[kind] for key in wrong for kind in OF_SEQUENCES[key]})
+            raise ValueError(f"only {' or '.join(has)} has {' and '.join(wrong)}: leave it out")
         try:
-            check_choices(self.steps, self.tokens, self.vocabulary)
+            if self.kind == "text":
+                check_text(self.steps, self.tokens or "characters", self.vocabulary)
+            elif self.kind == "pairs":
+                longest = LONGEST if self.longest is None else self.longest
+                check_pairs(longest, self.tokens or "words", self.vocabulary, self.limit)
         except InputError as error:
             raise ValueError(str(error)) from None
         return self
@@ -222,6 +268,16 @@ class Recipe(Table):
             sizes["context"] = self.data.steps
         return self.model_copy(update={"model": self.model.model_copy(update=sizes)})
 
+    def with_languages(self, languages: Languages) -> Recipe:
+        """The recipe with what it left to its pairs of sentences."""
+        sizes = {
+            "source_vocabulary": size(languages.source),
+            "target_vocabulary": size(languages.target),
+        }
+        if isinstance(self.model, TransformerTable):
+            sizes["longest"] = self.data.most_tokens + 1
+        return self.model_copy(update={"model": self.model.model_copy(update=sizes)})
+
     def to_toml(self) -> str:
         """The recipe as a file that `read_recipe` reads back to an equal one."""
         import tomli_w
@@ -296,8 +352,8 @@ def _explain(error: ValidationError) -> str:
     """One of pydantic's errors in a line of ours, and how many more there are."""
     # A mistyped key is also a missing one: the key as it stands says more.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    place = [str(part) for part in first["loc"]]
-    # The kind of model chose the table; it is no key.
+    # The kind of model chose the table, and a file may be two; neither is a key.
+    place = [str(part) for part in first["loc"] if part not in ("str", "list[str]")]
     key = ".".join(part for k, part in enumerate(place) if (k, place[0]) != (1, "model"))
     kind, message = first["type"], first["msg"]
     if kind == "extra_forbidden":

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from byhand.data import Vocabulary, read_vocabulary
+from byhand.data import Languages, Vocabulary, read_languages, read_vocabulary
 from byhand.errors import ByhandError, InputError, nearest
 from byhand.storage import naming, read_tensors, write_tensors, write_text
 from byhand.training.environment import environment
@@ -139,6 +139,20 @@ class Run:
             config = self.recipe.with_vocabulary(len(vocabulary)).to_toml()
             write_text(self.folder / "config.toml", config)
             vocabulary.save(self.folder)
+
+    @property
+    def languages(self) -> Languages | None:
+        """Those of the sentences it is trained on; None where it is on others, or before it began.
+
+        Raises      DamagedFileError
+        """
+        return read_languages(self.folder)
+
+    def keep_languages(self, languages: Languages) -> None:
+        """Keep what the ids mean: enough to translate with the run when its pairs are gone."""
+        if self.languages is None:
+            write_text(self.folder / "config.toml", self.recipe.with_languages(languages).to_toml())
+            languages.save(self.folder)
 
     @property
     def figures(self) -> Path:

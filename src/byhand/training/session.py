@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from byhand import data, engines
-from byhand.data import Dataset, Split, Vocabulary
+from byhand.data import Dataset, Languages, Split, Vocabulary
 from byhand.engines import parity
 from byhand.errors import InputError
 from byhand.schedules import Plan, Schedule
@@ -22,12 +22,15 @@ from byhand.training.run import Run
 from byhand.training.trainer import Listener, Trainer
 
 
-def load_data(table: DataTable, vocabulary: Vocabulary | None = None) -> Dataset:
-    """The data set that a recipe names; a text in the tokens of `vocabulary`, where it is given."""
-    if table.is_text:
-        source = table.name if table.text is None else table.text
-        own = vocabulary or table.vocabulary
-        return data.text(str(source), steps=table.steps, tokens=table.tokens, vocabulary=own)
+def load_data(
+    table: DataTable,
+    vocabulary: Vocabulary | None = None,
+    languages: Languages | None = None,
+) -> Dataset:
+    """The data set that a recipe names; a text in the tokens of `vocabulary`, and pairs in those of
+    `languages`, where they are given."""
+    if table.kind in ("text", "pairs", "task"):
+        return _sequences(table, vocabulary, languages)
     if table.name is not None:
         return data.load(table.name)
     if table.images is not None:
@@ -35,6 +38,30 @@ def load_data(table: DataTable, vocabulary: Vocabulary | None = None) -> Dataset
     if table.table is not None:
         return data.table(table.table, target=table.target)
     return _inline(table)
+
+
+def _sequences(
+    table: DataTable, vocabulary: Vocabulary | None, languages: Languages | None
+) -> Dataset:
+    if table.kind == "text":
+        source = table.name if table.text is None else table.text
+        return data.text(
+            str(source),
+            steps=table.steps,
+            tokens=table.tokens or "characters",
+            vocabulary=vocabulary or table.vocabulary,
+        )
+    longest = {} if table.longest is None else {"longest": table.longest}
+    if table.kind == "pairs":
+        return data.pairs(
+            table.pairs or str(table.name),
+            tokens=table.tokens or "words",
+            vocabulary=languages or table.vocabulary,
+            limit=table.limit,
+            **longest,
+        )
+    symbols = {} if table.vocabulary is None else {"symbols": table.vocabulary}
+    return data.task(str(table.task), **longest, **symbols)
 
 
 def _inline(table: DataTable) -> Dataset:
@@ -47,8 +74,8 @@ def _inline(table: DataTable) -> Dataset:
 
 
 def data_of(run: Run) -> Dataset:
-    """The data set that a run is trained on; a text in the tokens that the run keeps."""
-    return load_data(run.recipe.data, run.vocabulary)
+    """The data set that a run is trained on, in the tokens that the run keeps."""
+    return load_data(run.recipe.data, run.vocabulary, run.languages)
 
 
 def compile_recipe(recipe: Recipe, dataset: Dataset) -> engines.Program:
@@ -92,7 +119,9 @@ def trainer_for(
     Raises      InputError where the recipe's engine cannot run here, before any data is loaded.
     """
     require(recipe.training.engine)
-    dataset = dataset or load_data(recipe.data, run.vocabulary if run else None)
+    if dataset is None:
+        kept = (run.vocabulary, run.languages) if run else (None, None)
+        dataset = load_data(recipe.data, *kept)
     training = recipe.training
     program = compile_recipe(recipe, dataset)
     if augmentation := _augmentation(recipe):
@@ -178,9 +207,29 @@ def language_model(
             f"run {run.name} was not trained on a text, so it cannot write one: "
             "train a recipe such as char-lstm"
         )
+    return _without_data(recipe.with_vocabulary(len(vocabulary)), run), vocabulary
+
+
+def translation_model(run: Run, engine: str | None = None) -> tuple[engines.Program, Languages]:
+    """The program of a run that was trained on pairs of sentences, with the parameters of its best
+    epoch, and what its ids mean. The pairs themselves are not needed.
+
+    Raises      InputError where the run was trained on something else
+    """
+    recipe, languages = recipe_of(run, engine, **OF_TORCH), run.languages
+    if languages is None:
+        raise InputError(
+            f"run {run.name} was not trained on pairs of sentences, so it cannot translate: train "
+            'a recipe with a model of kind "seq2seq" or "transformer"'
+        )
+    return _without_data(recipe.with_languages(languages), run), languages
+
+
+def _without_data(recipe: Recipe, run: Run) -> engines.Program:
+    """The program of a recipe that leaves nothing to its data, with the run's parameters."""
     training = recipe.training
     program = engines.compile(
-        recipe.with_vocabulary(len(vocabulary)).model.build(training.seed, training.dtype),
+        recipe.model.build(training.seed, training.dtype),
         parts.LOSSES[recipe.loss](),
         parts.build(recipe.optimizer, parts.OPTIMIZERS),
         engine=training.engine,
@@ -188,7 +237,7 @@ def language_model(
         device=training.device,
     )
     program.set_parameters(run.parameters("best"))
-    return program, vocabulary
+    return program
 
 
 def context_of(run: Run) -> int | None:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from byhand.data import Dataset, Split, stream_order
+from byhand.data.languages import size
 from byhand.errors import InputError
+from byhand.layers import PADDING
 
 BITS = "bits_per_character"
 LONG = 16
@@ -66,16 +68,19 @@ def _tokens_per_character(dataset: Dataset, name: str) -> float:
 
 def frequency_loss(dataset: Dataset) -> float | None:
     """The validation loss of who knows how often each token occurs in training, and nothing of what
-    came before it; None where the data is no text. One is added to each count, so that a token
-    which occurs in validation alone does not have the probability 0.
+    came before it; None where the data is no sequences of tokens. One is added to each count, so
+    that a token which occurs in validation alone does not have the probability 0.
 
         L = −1/m Σᵥ mᵥ ln ((nᵥ + 1) / (n + vocabulary))
     """
-    if dataset.vocabulary is None:
+    if dataset.vocabulary is not None:
+        tokens = len(dataset.vocabulary)
+    elif dataset.languages is not None:
+        tokens = size(dataset.languages.target)
+    else:
         return None
-    tokens = len(dataset.vocabulary)
     n, m = (
-        np.bincount(split.targets.ravel(), minlength=tokens)
+        np.bincount(split.targets[split.targets != PADDING], minlength=tokens)
         for split in (dataset.train, dataset.validation)
     )
     return -float(m @ np.log((n + 1) / (n.sum() + tokens))) / float(m.sum())

@@ -175,6 +175,8 @@ class Trainer:
         """
         if self.run and self.dataset.vocabulary:
             self.run.keep_vocabulary(self.dataset.vocabulary)
+        if self.run and self.dataset.languages:
+            self.run.keep_languages(self.dataset.languages)
         for listener in self.listeners:
             listener.start(self)
         try:
@@ -260,7 +262,7 @@ class Trainer:
         """This epoch's order of examples, kept until the epoch ends."""
         if self._ordered is None or self._ordered[0] != self.epoch:
             how = self.batch_size, self._carries, self.seed, self.epoch
-            self._ordered = self.epoch, order_of_epoch(len(self._train), *how)
+            self._ordered = self.epoch, order_of_epoch(self._train, *how)
         return self._ordered[1]
 
     def _observed_step(self) -> None:
