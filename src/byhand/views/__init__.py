@@ -1,11 +1,13 @@
 """What to look at: each view computes its data from a run, then draws it.
 
 curves, gradient_flow, histograms, confusion, most_wrong, weights, predictions,
-filters, feature_maps, strongest_patches, saliency, cells, gates, dependence, samples, landscape,
-path
+filters, feature_maps, strongest_patches, saliency, cells, gates, dependence, samples, attention,
+heads, positions, alignment, landscape, path
     one view each: compute(subject) -> a frozen dataclass of plain arrays; draw(view) -> Figure
 reading, passage
     what goes on in recurrent layers that read a text, and how a text is drawn
+looking
+    the attentions of a network and what they look at
 projection, occlusion, receptive_field
     what patches and saliency are made of: from a unit back to the pixels, which of them it sees
 terminal
@@ -23,6 +25,8 @@ from byhand.errors import InputError, nearest
 from byhand.storage import atomic
 from byhand.training import Run
 from byhand.views import (
+    alignment,
+    attention,
     cells,
     confusion,
     curves,
@@ -31,10 +35,12 @@ from byhand.views import (
     filters,
     gates,
     gradient_flow,
+    heads,
     histograms,
     landscape,
     most_wrong,
     path,
+    positions,
     predictions,
     saliency,
     samples,
@@ -60,6 +66,10 @@ VIEWS = {
     "gates": "how far the gates of an LSTM or a GRU are open, over the text",
     "dependence": "which of the characters before it the next one depended on",
     "samples": "what the network writes, epoch by epoch, and how much of that is copied",
+    "attention": "what each head looks at: all, one as a matrix, one cell in its arithmetic",
+    "heads": "the loss without each head",
+    "positions": "how a network tells apart the places in a text",
+    "alignment": "what each word of a translation looks at, as it is written",
     "landscape": "the loss around the trained parameters, on a random plane",
     "path": "the parameters' way through training, on the plane that holds most of it",
 }
@@ -81,6 +91,10 @@ _MODULES: dict[str, Any] = {
     "gates": gates,
     "dependence": dependence,
     "samples": samples,
+    "attention": attention,
+    "heads": heads,
+    "positions": positions,
+    "alignment": alignment,
     "landscape": landscape,
     "path": path,
 }

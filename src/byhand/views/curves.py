@@ -76,7 +76,8 @@ def compute(subject: Subject) -> Curves:
 def _unit(subject: Subject) -> str:
     data = subject.recipe.data
     if data.is_text:
-        return CHARACTERS if data.tokens == "characters" else "cross-entropy (nats per token)"
+        characters = data.tokens in (None, "characters")
+        return CHARACTERS if characters else "cross-entropy (nats per token)"
     return UNITS.get(subject.recipe.loss, "cross-entropy (nats)")
 
 

@@ -23,7 +23,7 @@ from byhand.data import Vocabulary
 from byhand.layers import Sequential
 from byhand.layers.softmax import softmax
 from byhand.views.passage import ROW, bar_under, draw_passage, lines_of
-from byhand.views.reading import one_thread, pieces_of, tokens_of
+from byhand.views.reading import chosen_layers, one_thread, pieces_of, tokens_of
 from byhand.views.style import BLUE, figure, plain, styled
 from byhand.views.subject import Subject, in_our_layers
 
@@ -81,19 +81,20 @@ def compute(subject: Subject) -> Dependence:
     """Ask at places all over the test text, and show some from the shortest reach to the farthest;
     or ask for what comes after the test example that is asked for.
 
-    Raises      DoesNotApply for a run that was not trained on a text, or before its first epoch is
-                finished.
+    Raises      DoesNotApply for a run that was not trained on a text, for a network without
+                recurrent layers, or before the first epoch is finished.
     """
     vocabulary, test, example = subject.vocabulary, subject.dataset.test, subject.example
+    model = in_our_layers(subject.program)
+    # Attention has a context, which places far back would be beyond.
+    chosen_layers(model, None)
     ids = np.append(tokens_of(test, test.inputs.size), test.targets[-1, -1])
     last = len(ids) - 1
     if example is None:
         places = np.unique(np.linspace(min(BACK, max(1, last // 2)), last, PLACES).astype(int))
     else:
         places = np.array([(example + 1) * test.inputs.shape[1]])
-    return dependence_at(
-        in_our_layers(subject.program), vocabulary, ids, places, subject.about_best
-    )
+    return dependence_at(model, vocabulary, ids, places, subject.about_best)
 
 
 def dependence_at(

@@ -21,6 +21,7 @@ from byhand.layers.embedding import PADDING
 from byhand.layers.recurrent import Cache, RecurrentLayer
 from byhand.training.sampling import spelled
 from byhand.views.focus import place_of
+from byhand.views.subject import DoesNotApply
 
 Array = NDArray[Any]
 STRETCH, WARM = 1000, 200
@@ -132,9 +133,12 @@ def pieces_of(ids: Array, vocabulary: Vocabulary) -> list[str]:
 def chosen_layers(model: Sequential, name: str | None) -> list[str]:
     """The recurrent layer of this name, or all of them.
 
-    Raises      InputError for a layer that there is not, or that is not recurrent
+    Raises      DoesNotApply where there is none; InputError for a layer that there is not, or that
+                is not recurrent
     """
     names = [str(layer.name) for layer in recurrent_layers(model)]
+    if not names:
+        raise DoesNotApply("recurrent layers are needed, and the network has none")
     if name is None:
         return names
     place_of(model, name)
