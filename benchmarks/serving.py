@@ -8,8 +8,9 @@ bounded, so that a service that is slow is asked less. A round has 1, 4 and 8 cl
 
     rate            tokens of all answers / seconds from the first question to the last token
     gain            rate of eight clients / rate of one, within the round
-    first token     seconds from the question, with one client
-    added by Ray    that, less what the same engine takes in a process of its own, without HTTP
+    first token     from the question, with one client: questions that are answered with one token
+    added by Ray    that, less what the same engine takes for the same questions, called within its
+                    own process: the part of Ray and of HTTP
     memory          of all processes of the service, what they share counted once (PSS); and of
                     these what the replica, which has the model, does not take
 
@@ -42,7 +43,8 @@ from byhand.language.sources import find
 MODEL = "smollm2-135m-instruct"
 OURS, PEER = "byhand serve", "transformers serve"
 CLIENTS = (1, 4, 8)
-ROUNDS, QUESTIONS, TOKENS = 5, 2, 64
+ROUNDS, QUESTIONS, TOKENS, FIRSTS = 3, 2, 64, 8
+"""FIRSTS: questions of a round for the time to the first token. All of it takes four minutes."""
 START_SECONDS, ANSWER_SECONDS = 180, 120
 GAIN, ADDED_MS, MEMORY_GB = 5.0, 30.0, 1.0
 TALK = "Tell me a long story about a fox, a river and the number {}."
@@ -207,8 +209,8 @@ class Entrant:
             found = asyncio.run(load(self.service, clients, QUESTIONS, TOKENS))
             seconds = time.perf_counter() - begun
             self.rates[clients].append(sum(asked.tokens for asked in found) / seconds)
-            if clients == 1:
-                self.firsts.append(statistics.median(a.first - a.begun for a in found))
+        firsts = asyncio.run(load(self.service, 1, FIRSTS, 1))
+        self.firsts.append(statistics.median(a.first - a.begun for a in firsts))
 
     def weigh(self) -> None:
         """The replica is the largest process."""
@@ -222,8 +224,13 @@ class Entrant:
         return statistics.median(b / a for a, b in zip(one, most, strict=True))
 
 
-def race(entrants: Sequence[Entrant], rounds: int) -> None:
-    """Measure all in turn; one that fails leaves the others alone."""
+def race(entrants: Sequence[Entrant], engine: Any, rounds: int) -> list[float]:
+    """Measure all in turn; one that fails leaves the others alone. Seconds to the first token of
+    the engine alone, one for each round.
+
+    engine      asked for `first_token` of a question by its number
+    """
+    alone = []
     for step in (*["measure"] * rounds, "weigh"):
         for entrant in entrants:
             if entrant.failure:
@@ -232,6 +239,9 @@ def race(entrants: Sequence[Entrant], rounds: int) -> None:
                 getattr(entrant, step)()
             except (WorkerError, httpx.HTTPError) as error:
                 entrant.failure = f"{type(error).__name__}: {error}"
+        if step == "measure":
+            alone.append(statistics.median(engine.ask("first_token", k) for k in range(FIRSTS)))
+    return alone
 
 
 def table(entrants: Sequence[Entrant]) -> list[str]:
@@ -250,18 +260,20 @@ def table(entrants: Sequence[Entrant]) -> list[str]:
 
 
 def verdicts(ours: Entrant, alone: Sequence[float]) -> list[str]:
-    """The targets, met or missed.
+    """Ray's part in the first token, and the targets, met or missed.
 
     alone       seconds to the first token without Ray and HTTP, one for each round
     """
     if ours.failure:
         return ["targets: nothing to compare"]
     added = 1000 * statistics.median(a - b for a, b in zip(ours.firsts, alone, strict=True))
+    through, engine = (1000 * statistics.median(seconds) for seconds in (ours.firsts, alone))
 
     def said(what: str, met: bool) -> str:
         return f"target: {what}: {'met' if met else 'missed'}"
 
     return [
+        f"first token: {through:.0f} ms through Ray and HTTP, {engine:.0f} ms from the engine",
         said(f"eight clients {GAIN:g} x one ({ours.gain:.1f} x)", ours.gain >= GAIN),
         said(
             f"Ray adds at most {ADDED_MS:g} ms to the first token ({added:.0f} ms)",
@@ -309,11 +321,7 @@ def main() -> None:
                 entrant.failure = str(error)
         engine = Worker(__file__, {"threads": threads}, threads or 1)
         engine.ask("first_token", 0)
-        race(entrants, ROUNDS)
-        alone = [
-            statistics.median(engine.ask("first_token", k) for k in range(QUESTIONS))
-            for _ in range(ROUNDS)
-        ]
+        alone = race(entrants, engine, ROUNDS)
     finally:
         for entrant in entrants:
             entrant.service.close()

@@ -69,6 +69,8 @@ def test_data_list(byhand: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -
         ["coffee.png", "no", "0.5", "MB"],
         ["efficientnet-lite0.pth", "no", "18.8", "MB"],
         ["tiny-shakespeare", "no", "1.1", "MB"],
+        ["fra-eng", "no", "3.0", "MB"],
+        ["verses", "no", "218.0", "MB"],
         ["smollm2-135m-instruct", "no", "98.4", "MB"],
         ["gemma-3-270m", "no", "253.1", "MB"],
     ]
@@ -85,6 +87,8 @@ def test_data_list(byhand: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -
         ("coffee.png", False),
         ("efficientnet-lite0.pth", False),
         ("tiny-shakespeare", False),
+        ("fra-eng", False),
+        ("verses", False),
         ("smollm2-135m-instruct", False),
         ("gemma-3-270m", False),
     ]

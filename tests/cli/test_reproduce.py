@@ -86,5 +86,7 @@ def test_an_engine_that_cannot_run_here(byhand: Any) -> None:
 def test_an_unknown_set(byhand: Any) -> None:
     result = byhand("reproduce", "nielson")
     assert result.exit_code == 2
-    there = "char, char-large, char-optimizers, cnn, gpt, mlp, nielsen, nielsen-conv"
+    there = (
+        "char, char-large, char-optimizers, cnn, gpt, mlp, nielsen, nielsen-conv, tasks, translate"
+    )
     assert result.stderr == f"error: no set of recipes 'nielson'; there is {there}\n"

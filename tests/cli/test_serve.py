@@ -124,3 +124,33 @@ def test_an_open_address_without_a_key_is_warned_of(
         "warning: 0.0.0.0 is open to others and no key is asked for; see --api-key-file\n"
     )
     assert served[0].address == "0.0.0.0"
+
+
+def test_a_cluster_that_is_nowhere_is_said_at_once(byhand: Any, tiny: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    result = byhand("serve", str(tiny), "--address", f"127.0.0.1:{port}")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: no Ray cluster is at 127.0.0.1:{port} (Connection refused); start one with ray "
+        "start --head, or leave --address out to serve on this machine\n"
+    )
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["on loopback", "in a network"])
+def test_a_cluster_on_loopback_is_looked_for_there(
+    monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    """Ray takes 127.0.0.1 for this machine's address in a network, unless it is told not to."""
+    variable = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+    monkeypatch.setenv(variable, "as it was")
+    with socket.socket() as cluster:
+        cluster.bind(("127.0.0.1", 0))
+        cluster.listen()
+        port = cluster.getsockname()[1]
+        # 127.0.0.2 stands for the address in a network: nobody listens there.
+        own = "127.0.0.1" if elsewhere else "127.0.0.2"
+        monkeypatch.setattr(local, "_own_address", lambda: own)
+        local._look_for(f"127.0.0.1:{port}")
+    assert os.environ[variable] == ("as it was" if elsewhere else "0")

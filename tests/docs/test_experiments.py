@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from byhand import checkpoints
 from byhand.data import Dataset
 from byhand.training.environment import THREADS
 
@@ -59,9 +60,9 @@ def run(
 
 
 def test_every_experiment_is_run_here() -> None:
-    here = Path(__file__).read_text("utf-8")
+    here = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     for script in EXPERIMENTS.glob("[!_]*.py"):
-        assert f'run("{script.stem}"' in here, script.name
+        assert f'("{script.stem}"' in here, script.name
 
 
 @pytest.mark.slow
@@ -598,3 +599,67 @@ def test_an_adapter_learns_and_says_how_much_it_changed(run: Any, tmp_path: Path
     assert found.of == 102_720
     assert list(found.changes) == ["q", "k", "v", "o", "gate", "up", "down"]
     assert all(len(sizes) == 2 and min(sizes) > 0 for sizes in found.changes.values())
+
+
+def test_each_byte_of_three_files_is_accounted_for(run: Any) -> None:
+    found = run("somebody_elses_weights")
+    counts = {name: np.bincount(kinds, minlength=4) for name, kinds in found.items()}
+    assert {name: int(count[3]) for name, count in counts.items()} == {
+        "safetensors": 2 * 472,
+        "GGUF": 2 * 472 + 2 * 24,  # three vectors of eight are in float32
+        ".pth": 2 * 472,
+    }
+    assert counts["safetensors"][0] == 8
+    assert counts["GGUF"][2] < 32  # of padding: all but one tensor fill their 32 bytes
+    assert all(len(found[".pth"]) > len(found[name]) for name in ("safetensors", "GGUF"))
+
+
+@pytest.mark.slow
+def test_blocks_made_again_cost_nothing_and_others_do(run: Any, tmp_path: Path) -> None:
+    base = models.folder(tmp_path / "base", "llama")
+    published = tmp_path / "published.gguf"
+    checkpoints.quantize(base, published, "q4_1")
+    found = run("how_many_bits", model=str(published), kinds=("q8_0", "q4_1"), tokens=120)
+    (original, again), (other, eight, four) = found.published, found.rows
+    assert again.kl < 1e-3 < eight.kl < four.kl
+    # The neurons of another order compute the same, up to the rounding to bfloat16.
+    assert other.perplexity == pytest.approx(original.perplexity, rel=0.05)
+    assert other.bits == pytest.approx(16, rel=0.01)
+    assert len(found.parts) == 8
+    assert sum(share for _, share in found.parts.values()) < 1  # the head is none of them
+    assert all(0 < kl < 10 * four.kl for kl, _ in found.parts.values())
+
+
+@pytest.mark.slow
+def test_without_the_root_attention_loses_its_derivative(run: Any) -> None:
+    found = run("paying_attention")
+    assert found.left["q·k"][-1] < 0.1
+    assert found.left["q·k/√d"].min() > 0.85
+    assert found.largest["q·k"][-1] > 0.9
+    assert found.largest["q·k/√d"].max() < 0.2
+    np.testing.assert_allclose(found.spread["q·k/√d"][2:], 1, atol=0.1)
+
+
+@pytest.mark.slow
+def test_post_norm_has_its_largest_gradient_near_the_end(run: Any) -> None:
+    norms = {place: each.mean(axis=0) for place, each in run("attention_only").norms.items()}
+    assert norms["post"].argmax() >= len(norms["post"]) - 3
+    assert norms["pre"].argmax() < 3
+    assert np.all(norms["post"] > norms["pre"])
+    assert 5 < norms["post"][-1] / norms["pre"][-1] < 8
+
+
+@pytest.mark.slow
+def test_an_exported_llama_differs_by_rounding_and_a_quantised_one_by_its_bits(
+    run: Any, tmp_path: Path
+) -> None:
+    small = ("data.vocabulary=270", "data.steps=32", "training.steps_per_epoch=10")
+    changes = (*small, "training.engine=numpy", "training.epochs=2")
+    found = run("your_own_language_model", run=str(tmp_path / "mine"), changes=changes)
+    assert found.steps == [10, 20]
+    assert found.losses["validation"][1] < found.losses["validation"][0]
+    exported, eight, q8, q4 = (np.median(form.apart) for form in found.forms.values())
+    assert exported < 1e-5
+    assert 100 * exported < min(eight, q8)
+    assert max(eight, q8) < q4 / 3
+    assert next(iter(found.forms.values())).same > 0.995

@@ -15,8 +15,9 @@ from byhand import checkpoints, language, napkin
 from byhand.errors import ByhandError, DamagedFileError, InputError, TrainingError
 from byhand.language import finetune_memory
 from byhand.language.finetune import Session
+from byhand.language.finetune_data import IGNORED, Example
 from byhand.language.finetune_folder import Folder
-from byhand.language.finetune_model import Adapted
+from byhand.language.finetune_model import Adapted, collated, rounded
 from byhand.language.finetune_settings import Settings, targets_named
 from byhand.napkin.training import Plan, train
 from byhand.storage import read_tensors
@@ -174,7 +175,7 @@ def test_by_epochs_and_in_bf16(settings: Settings, tmp_path: Path) -> None:
 def test_memory_is_that_of_the_napkin(tmp_path: Path, name: str) -> None:
     path = models.folder(tmp_path, name)
     found = finetune_memory.training_memory(
-        checkpoints.open(path), targets_named("all"), 4, 3 * 32, "f32"
+        checkpoints.open(path), targets_named("all"), 4, 3 * 32, 3 * 32, "f32"
     )
     plan = Plan("f32", context=32, batch=3, lora_rank=4, targets="all", recompute="selective")
     terms = {q.symbol: q.value for q in train(napkin.load(str(path)), plan).results}
@@ -183,6 +184,27 @@ def test_memory_is_that_of_the_napkin(tmp_path: Path, name: str) -> None:
     # transformers' norms compute in float32 beside; the rest is the napkin's.
     assert 1 <= found.activations / terms["S"] < 1.5
     assert str(found).startswith("weights 0.00 + adapters 0.00 + activations 0.00 + logits 0.00 +")
+
+
+def test_sizes_of_batches_are_few_and_the_memory_is_that_of_the_largest(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Of each size kernels are kept: conversations have nearly as many lengths as there are."""
+    lengths = [5, 9, 14, 16, 17, 21, 26, 30, 31, 32]
+    batches = [
+        collated([Example(np.ones(size, np.int64), np.ones(size, np.int64)) for size in (n, 3)])
+        for n in lengths
+    ]
+    assert {ids.shape for ids, _ in batches} == {(2, 16), (2, 32)}
+    assert [(labels != IGNORED).sum() for _, labels in batches] == [n + 3 for n in lengths]
+
+    session = Session(settings, tmp_path / "lora")
+    longest = max(len(example.ids) for example in session.data.train)
+    assert len(session.areas) == settings.steps
+    assert max(session.areas) == settings.batch_size * rounded(longest)
+    counted = settings.batch_size * session.data.train[0].counted
+    words = session.source.checkpoint.config["vocab_size"]
+    assert session.need.logits == rounded(counted) * words * 8
 
 
 def test_what_does_not_fit_is_refused_before_it_is_loaded(

@@ -137,8 +137,8 @@ def test_long_examples_are_cut_and_those_without_an_answer_left_out(
 def test_what_fills_up_a_batch_does_not_count() -> None:
     one = np.arange(3)
     ids, labels = collated([Example(one, one), Example(np.arange(5), np.full(5, IGNORED))])
-    assert ids.tolist() == [[0, 1, 2, 0, 0], [0, 1, 2, 3, 4]]
-    assert labels.tolist() == [[0, 1, 2, IGNORED, IGNORED], [IGNORED] * 5]
+    assert ids.tolist() == [[0, 1, 2, *[0] * 13], [0, 1, 2, 3, 4, *[0] * 11]]
+    assert labels.tolist() == [[0, 1, 2, *[IGNORED] * 13], [IGNORED] * 16]
 
 
 @pytest.mark.parametrize(

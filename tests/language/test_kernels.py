@@ -18,7 +18,7 @@ def weight() -> torch.Tensor:
 
 
 def test_a_weight_is_off_by_half_a_step_at_most(weight: torch.Tensor) -> None:
-    packed = Int8(weight)
+    packed = Int8.rounded(weight)
     steps = packed.scale.float()[:, None]
     back = packed.quants.float() * steps
     assert ((back - weight).abs() <= steps / 2 * 1.0001).all()
@@ -35,7 +35,7 @@ def test_the_product_is_that_of_the_rounded_weights(
 ) -> None:
     x = torch.randn(rows, 64, generator=torch.Generator().manual_seed(1)).bfloat16()
     bias = torch.arange(48).bfloat16() if biased else None
-    packed = Int8(weight, bias)
+    packed = Int8.rounded(weight, bias)
     rounded = packed.quants.float() * packed.scale.float()[:, None]
     product, added = x.float() @ rounded.T, torch.zeros(48) if bias is None else bias.float()
     error = (packed(x).float() - (product + added)).abs()
@@ -46,18 +46,18 @@ def test_the_product_is_that_of_the_rounded_weights(
 def test_rows_are_an_embedding(weight: torch.Tensor) -> None:
     ids = torch.tensor([3, 3, 47, 5])
     assert torch.equal(Plain(weight).rows(ids), weight[ids])
-    found = Int8(weight).rows(ids).float()
+    found = Int8.rounded(weight).rows(ids).float()
     torch.testing.assert_close(found, weight[ids], rtol=0.02, atol=0.02 * float(weight[47].max()))
 
 
 def test_their_bytes(weight: torch.Tensor) -> None:
     assert Plain(weight, weight[:, 0].clone()).nbytes == 4 * (48 * 64 + 48)
-    assert Int8(weight, weight[:, 0].bfloat16()).nbytes == 48 * 64 + 2 * 48 + 2 * 48
+    assert Int8.rounded(weight, weight[:, 0].bfloat16()).nbytes == 48 * 64 + 2 * 48 + 2 * 48
 
 
 def test_many_rows_are_rounded_in_parts(
     weight: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Int8(weight)
+    whole = Int8.rounded(weight)
     monkeypatch.setattr("byhand.language.kernels.AT_ONCE", 3 * 64)
-    assert torch.equal(Int8(weight).quants, whole.quants)
+    assert torch.equal(Int8.rounded(weight).quants, whole.quants)

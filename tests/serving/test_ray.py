@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -21,6 +22,8 @@ import pytest
 from byhand.data import fetch_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+LOOPBACK = "0100007F"
+"""127.0.0.1, in the order of its bytes on the machine."""
 STORY = [{"role": "user", "content": "Tell a very long story."}]
 
 
@@ -65,6 +68,21 @@ class Service:
                 found.append(int(folder.name))
         return found
 
+    def listening(self) -> set[str]:
+        """Addresses at which its processes listen, in the kernel's words."""
+        inodes = set()
+        for member in self.members():
+            for link in Path(f"/proc/{member}/fd").glob("*"):
+                with contextlib.suppress(OSError):
+                    inodes.add(str(link.readlink()))
+        found = set()
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/net/{table}").read_text("ascii").splitlines()[1:]:
+                words = line.split()
+                if words[3] == "0A" and f"socket:[{words[9]}]" in inodes:
+                    found.add(words[1].partition(":")[0])
+        return found
+
     def wait(self, there: Callable[[], bool], seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while not there():
@@ -88,6 +106,9 @@ def test_a_service_from_its_beginning_to_its_end(service: Service) -> None:
     assert "bad could not be loaded: nowhere does not exist; expected a folder" in service.said()
     client = service.client
     _answers(client)
+    # Those of IPv6 listen at ::ffff:127.0.0.1.
+    assert all(address.endswith(LOOPBACK) for address in service.listening())
+    assert service.listening()
     _hangs_up(service)
     _loses_a_replica(service)
     _ends(service)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -132,8 +133,15 @@ def write_folder(
     checkpoint: Checkpoint, folder: Path, plan: Plan, largest: int = LARGEST_SHARD
 ) -> None:
     """Write the model into an empty folder; largest: bytes of a file, where tensors allow it."""
-    for name, content in small_files(checkpoint, plan).items():
-        (folder / name).write_bytes(content)
+    with ThreadPoolExecutor(1) as pool:
+        # Words are Python's work and weights are NumPy's, so they go on beside each other.
+        small = pool.submit(small_files, checkpoint, plan)
+        _write_weights(checkpoint, folder, plan, largest)
+        for name, content in small.result().items():
+            (folder / name).write_bytes(content)
+
+
+def _write_weights(checkpoint: Checkpoint, folder: Path, plan: Plan, largest: int) -> None:
     groups = _groups(checkpoint, plan, largest)
     if len(groups) == 1:
         _write_shard(checkpoint, folder / SINGLE, plan, groups[0])

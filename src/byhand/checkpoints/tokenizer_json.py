@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from byhand.checkpoints import pretokenizers
 from byhand.checkpoints.vocabulary import (
@@ -80,33 +82,45 @@ def _tokenizer(vocabulary: Vocabulary, origin: object) -> Json:
     if byte_level:
         name, _ = pretokenizers.steps(vocabulary.pre, origin)
         model["ignore_merges"] = name in pretokenizers.WHOLE_WORDS
-        model["merges"] = [list(pair) for pair in vocabulary.merges]
+        model["merges"] = _spelled(vocabulary.merges)
         byte_pieces = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False}
         whole["normalizer"] = pretokenizers.NORMALIZERS.get(name)
         whole["pre_tokenizer"] = pretokenizers.pre_tokenizer(name, origin)
         whole["decoder"] = {**byte_pieces, "use_regex": True}
     else:
-        model["merges"] = _merges(vocabulary, numbers)
+        model["merges"] = _spelled(_merges(vocabulary, numbers))
         whole |= _around_sentencepiece(vocabulary.add_space)
     whole["post_processor"] = _template(vocabulary)
     return {**whole, "model": model}
 
 
-def _merges(vocabulary: Vocabulary, numbers: Mapping[str, int]) -> list[list[str]]:
+def _spelled(merges: Sequence[tuple[str, str]]) -> list[str] | list[list[str]]:
+    """Each pair as one text where no blank is in a word: read in half the time."""
+    texts = [f"{left} {right}" for left, right in merges]
+    if all(text.count(" ") == 1 for text in texts):
+        return texts
+    return [list(pair) for pair in merges]
+
+
+def _merges(vocabulary: Vocabulary, numbers: Mapping[str, int]) -> list[tuple[str, str]]:
     """SentencePiece merges the pair that gives the word of the highest score; here each such pair
     is written out, best first."""
-    normal = {
-        word: k for word, k in numbers.items() if vocabulary.kinds[k] in (Kind.NORMAL, Kind.UNUSED)
-    }
-    ranked = []
+    kinds, scores, words = vocabulary.kinds, vocabulary.scores, vocabulary.words
+    known = {int(kind) for kind in (Kind.NORMAL, Kind.UNUSED)}
+    normal = {word: k for word, k in numbers.items() if kinds[k] in known}
+    # Half a million pairs: in lists of numbers, which are sorted together.
+    ranks: list[float] = []
+    lefts: list[int] = []
+    rights: list[int] = []
     for word, k in normal.items():
         for cut in range(1, len(word)):
-            left = normal.get(word[:cut])
-            if left is not None and (right := normal.get(word[cut:])) is not None:
-                ranked.append((-vocabulary.scores[k], left, right))
-    ranked.sort()
-    words = vocabulary.words
-    return [[words[left], words[right]] for _, left, right in ranked]
+            if word[:cut] in normal and word[cut:] in normal:
+                ranks.append(-scores[k])
+                lefts.append(normal[word[:cut]])
+                rights.append(normal[word[cut:]])
+    order = np.lexsort((rights, lefts, ranks))
+    left, right = (np.array(side, np.int64)[order].tolist() for side in (lefts, rights))
+    return list(zip(map(words.__getitem__, left), map(words.__getitem__, right), strict=True))
 
 
 def _around_sentencepiece(add_space: bool) -> Json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from byhand.cli.models import opened_as
 from byhand.cli.options import (
     ContextLength,
     MaxTokens,
@@ -56,7 +57,7 @@ def chat(
 
     with status() as tell:
         tell(f"loading {model}")
-        loaded = language.load(model, device, dtype, context)
+        loaded = language.load(opened_as(model), device, dtype, context, name=model)
     if not loaded.chats:
         loaded.encode([{"role": "user", "content": ""}])  # says what to do instead
     how = loaded.sampled(temperature, top_k, top_p)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import byhand
+from byhand.cli.models import served_as
 from byhand.cli.progress import status
 from byhand.cli.serve import Context, Cpus, Gpus, MaxQueue, Models, Replicas, Slots
 
@@ -60,7 +61,7 @@ def kubernetes(
 
     with status() as tell:
         tell("looking at the models")
-        served = plan(models or ["smollm2"], slots, context)
+        served = plan([served_as(model) for model in models or ["smollm2"]], slots, context)
     service = Service(
         models=served,
         replicas=parse_replicas(replicas),

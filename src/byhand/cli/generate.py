@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from byhand.cli.models import opened_as
 from byhand.cli.options import (
     ContextLength,
     MaxTokens,
@@ -41,7 +42,8 @@ def generate(
     dtype: ModelDtype = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Let a published language model go on with a text; `byhand chat` lets it answer.
+    """Let a language model go on with a text: a published one, or a gpt run of ours that is a
+    Llama. `byhand chat` lets it answer.
 
     The text appears as it is generated, without the prompt.
     """
@@ -50,7 +52,7 @@ def generate(
     text = sys.stdin.read() if prompt is None else prompt
     with status(as_json) as tell:
         tell(f"loading {model}")
-        loaded = language.load(model, device, dtype, context)
+        loaded = language.load(opened_as(model), device, dtype, context, name=model)
     how = loaded.sampled(temperature, top_k, top_p)
     answer = loaded.generate(text, how, max_tokens, stop or (), seed)
     if as_json:

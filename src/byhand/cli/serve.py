@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from byhand.cli.models import served_as
 from byhand.cli.options import Address
 from byhand.cli.progress import status
 from byhand.cli.say import complain
@@ -82,7 +83,7 @@ def serve(
         read_keys(api_key_file)
     with status() as tell:
         tell("looking at the models")
-        served = plan(models or ["smollm2"], slots, context)
+        served = plan([served_as(model) for model in models or ["smollm2"]], slots, context)
     share = max(1, (os.cpu_count() or 1) // (len(served) * least))
     service = Service(
         models=served,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byhand.cli.say import heading, percent, print_facts, print_table
-from byhand.errors import TrainingError
+from byhand.errors import ByhandError, TrainingError
 
 if TYPE_CHECKING:
     from byhand.training import Recipe, Run
@@ -27,6 +27,7 @@ WRITER = "char-lstm"
 WRITER_EPOCHS = 3
 PROMPT = "ROMEO:"
 WRITTEN = 300
+QUESTION = "What is a neural network? Answer in one short sentence."
 TIMED = 3000
 """Steps that both engines take to be timed: less than an epoch, and a second or so with NumPy."""
 
@@ -36,7 +37,7 @@ def tour() -> None:
 
     Asks the doctor about the mistake that costs a day, checks derivatives, trains on MNIST in C++
     with NumPy's speed beside it, shows answers and figures, and lets a network read Shakespeare and
-    write: about two minutes.
+    write: about two minutes. A published model says a line at the end, where it can be loaded.
     """
     heading("1  A mistake that costs a day")
     _find_a_mistake()
@@ -62,6 +63,7 @@ def tour() -> None:
             (f"{byhand} recipes", "all experiments"),
         ],
     )
+    print(f"\n{_published(byhand)}")
 
 
 def _command() -> str:
@@ -228,6 +230,28 @@ def _write() -> Run:
         print(piece.replace("\n", "\n    "), end="", flush=True)
     print()
     return run
+
+
+def _published(byhand: str) -> str:
+    """A line of a model that others have trained, or what it takes to hear one."""
+    from importlib.util import find_spec
+
+    from byhand import language
+
+    if any(find_spec(library) is None for library in language.NEEDED):
+        return f"For a published model that answers: pip install 'byhand[language]', {byhand} chat"
+    try:
+        model = language.load()
+        asked = [{"role": "user", "content": QUESTION}]
+        said = model.generate(asked, language.Sampling(0), 40, stop="\n").text()
+    except ByhandError as error:
+        return textwrap.fill(f"A published model would say a line here, but {error}", 80)
+    numbers = model.checkpoint.parameters / 1e6
+    return (
+        f"And a published model of {numbers:.0f} million numbers, of the same layers, says:\n\n"
+        f"{textwrap.indent(textwrap.fill(said.strip(), 76), '    ')}\n\n"
+        f"{byhand} chat goes on with it."
+    )
 
 
 def _reached(run: Run) -> None:

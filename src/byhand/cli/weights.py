@@ -10,7 +10,7 @@ import typer
 
 from byhand.cli.progress import status
 from byhand.cli.say import percent, print_facts, print_json, print_table
-from byhand.errors import ByhandError
+from byhand.errors import ByhandError, InputError
 
 if TYPE_CHECKING:
     from byhand.checkpoints import Checkpoint
@@ -172,25 +172,71 @@ def _say_written(
 
 @app.command()
 def quantize(
-    source: ModelPath,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A folder, a .gguf file, or smollm2 or gemma3.",
+            show_default=False,
+        ),
+    ],
     destination: Annotated[
-        Path, typer.Argument(metavar="TO_PATH", help="A new .gguf file.", show_default=False)
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="TO_PATH", help="A new .gguf file; none with --table.", show_default=False
+        ),
+    ] = None,
     kind: Annotated[
-        str, typer.Option("--type", help="q4_0, q4_1, q5_0, q5_1 or q8_0.", show_default=False)
-    ],
+        str | None,
+        typer.Option(
+            "--type",
+            help="q4_0, q4_1, q5_0, q5_1 or q8_0; or q2_k, q3_k, q4_k, q5_k or q6_k, by "
+            "llama.cpp's library.",
+        ),
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Write nothing; compare types with the original.")
+    ] = False,
+    types: Annotated[
+        str | None, typer.Option(help="For --table: such as q8_0,q4_0; otherwise all.")
+    ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(
+            help="For --table: the text that is read; otherwise the validation part of tiny "
+            "Shakespeare.",
+            show_default=False,
+        ),
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="For --table: so many of the text; otherwise 2048.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a GGUF file whose matrices are stored in blocks of few bits.
+    """Write a GGUF file whose matrices are in blocks of few bits; or measure what that costs.
 
     Embedding and head are in q8_0, vectors in float32.
     """
     from byhand import checkpoints
+    from byhand.language.sources import located
 
+    if table:
+        if destination is not None or kind is not None:
+            raise InputError("--table writes no file: leave out TO_PATH, and say --types for types")
+        from byhand.cli.bits import compare
+
+        compare(source, types, text, tokens, as_json)
+        return
+    if destination is None or kind is None:
+        raise InputError("quantize needs TO_PATH and --type, or else --table")
+    for option, value in (("--types", types), ("--text", text), ("--tokens", tokens)):
+        if value is not None:
+            raise InputError(f"{option} belongs to --table")
+    path = located(source)
     with status(as_json) as tell:
         tell(f"quantizing {source}")
-        made = checkpoints.quantize(source, destination, kind)
-    _say_written(source, made, as_json)
+        made = checkpoints.quantize(path, destination, kind, tell)
+    _say_written(path, made, as_json)
 
 
 @app.command()

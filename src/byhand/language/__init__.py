@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ def load(
     device: str = "auto",
     dtype: str | None = None,
     context: int | None = None,
+    name: str | None = None,
 ) -> Model:
     """Load a language model.
 
@@ -33,16 +35,18 @@ def load(
     dtype       f32, f16, bf16, or int8 for weights of eight bits; by default int8 on a CPU (KL to
                 the original at most 0.01) and bf16 elsewhere
     context     the most tokens of prompt and answer; by default the model's, and at most 4,096
+    name        what errors call the model; `model` without one
 
     Raises      InputError where there is no such model, it is of an unknown family, has no
                 tokenizer, or does not fit into the memory; ByhandError where it cannot be fetched
     """
-    for name in NEEDED:
-        if find_spec(name) is None:
-            raise InputError(f"a language model needs {name}: {NO_EXTRA}")
+    for library in NEEDED:
+        if find_spec(library) is None:
+            raise InputError(f"a language model needs {library}: {NO_EXTRA}")
     with ThreadPoolExecutor(1) as pool:
         # Files are read and checked while PyTorch is imported: both take a second.
-        source = pool.submit(find, model)
+        source = pool.submit(find, model, kept=dtype in (None, "auto", "int8"))
         from byhand.language.model import open_model
 
-        return open_model(source.result(), device, dtype, context)
+        found = replace(source.result(), name=name or str(model))
+        return open_model(found, device, dtype, context)

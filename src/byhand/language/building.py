@@ -14,7 +14,7 @@ from byhand.checkpoints.families import FAMILIES
 from byhand.checkpoints.numbers import to_float32
 from byhand.language import rotary
 from byhand.language.decoder import Block, Decoder, Parts
-from byhand.language.kernels import Int8, Matrix, Plain
+from byhand.language.kernels import Int8, Matrix, Plain, Ready
 from byhand.language.windows import windows
 
 TYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "int8": torch.bfloat16}
@@ -28,6 +28,7 @@ def build(
     dtype: str,
     device: torch.device,
     change: Change = lambda name, weight: weight,
+    ready: Ready | None = None,
 ) -> Decoder:
     """The decoder of this checkpoint.
 
@@ -35,16 +36,23 @@ def build(
     dtype       of `TYPES`; int8 leaves W_down as it is, whose inputs are products and far from
                 evenly large, so that its rounding does most of the harm
     change      what is made of a matrix as it is loaded, such as by an adapter
+    ready       for int8: what is in it is taken from it, what is missing is added
     """
-    return Decoder(checkpoint.config, _Builder(checkpoint, dtype, device, change).parts(context))
+    builder = _Builder(checkpoint, dtype, device, change, {} if ready is None else ready)
+    return Decoder(checkpoint.config, builder.parts(context))
 
 
 class _Builder:
     def __init__(
-        self, checkpoint: Checkpoint, dtype: str, device: torch.device, change: Change
+        self,
+        checkpoint: Checkpoint,
+        dtype: str,
+        device: torch.device,
+        change: Change,
+        ready: Ready,
     ) -> None:
         self.config, self.tensors = checkpoint.config, checkpoint.tensors
-        self.packed = dtype == "int8"
+        self.packed, self.ready = dtype == "int8", ready
         self.dtype, self.device, self.change = TYPES[dtype], device, change
         self.offset = FAMILIES[self.config["model_type"]].norm_offset
 
@@ -92,10 +100,16 @@ class _Builder:
 
     def _matrix(self, *names: str) -> Matrix:
         """Several matrices as one, their rows below each other."""
-        weights = [self._tensor(f"{name}.weight") for name in names]
         biases = [self._tensor(f"{n}.bias") for n in names if f"{n}.bias" in self.tensors]
-        kind = Int8 if self.packed else Plain
-        return kind(_joined(weights), _joined(biases) if biases else None)
+        bias, whole = _joined(biases) if biases else None, "+".join(names)
+        if self.packed and whole in self.ready:
+            return Int8(*self.ready[whole], bias)
+        weight = _joined([self._tensor(f"{name}.weight") for name in names])
+        if not self.packed:
+            return Plain(weight, bias)
+        made = Int8.rounded(weight, bias)
+        self.ready[whole] = made.quants, made.scale
+        return made
 
     def _norm(self, name: str) -> Tensor:
         """Gemma's norms are stored as w in (1 + w) x."""

@@ -14,15 +14,19 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from byhand.engines.torch.device import choose
 from byhand.errors import InputError, TrainingError
 from byhand.language import finetune_memory
 from byhand.language.finetune_data import Data, Example, read
 from byhand.language.finetune_folder import LOCK, SETTINGS, STATE, Folder, Progress, Row
-from byhand.language.finetune_model import Adapted, collated, peak_bytes
+from byhand.language.finetune_model import Adapted, collated, peak_bytes, rounded
 from byhand.language.finetune_settings import Settings
 from byhand.language.memory import free_on
 from byhand.language.model import open_model
@@ -84,19 +88,22 @@ class Session:
                 f"--lora-rank: the narrowest of the matrices has a side of {narrowest}, so the "
                 f"rank is from 1 to {narrowest}, found {settings.rank:,}"
             )
+        self.data: Data = read(
+            Path(settings.data), Tokenizer(checkpoint, settings.model), settings.context
+        )
+        batches = [self._examples(step) for step in range(self.total_steps)]
+        self.areas = [_area(batch) for batch in batches]
         self.need = finetune_memory.training_memory(
             checkpoint,
             settings.targets,
             settings.rank,
-            settings.batch_size * settings.context,
+            max(self.areas),
+            max(rounded(sum(example.counted for example in batch)) for batch in batches),
             settings.dtype,
         )
         room = free_on(self.device) if free is None else free
         finetune_memory.check(self.need, room, settings.batch_size, settings.context)
         self.free = room
-        self.data: Data = read(
-            Path(settings.data), Tokenizer(checkpoint, settings.model), settings.context
-        )
         self.progress = Progress()
         self._model: Adapted | None = None
         self._saved = 0.0
@@ -190,9 +197,8 @@ class Session:
         begun = time.perf_counter()
         model.trial(first)
         each = (time.perf_counter() - begun) / first[0].size
-        areas = (_area(self._examples(step)) for step in range(self.total_steps))
         self.progress.expected = {
-            "seconds": each * sum(areas) + validating * len(self._checks()),
+            "seconds": each * sum(self.areas) + validating * len(self._checks()),
             "bytes": self.need.total,
         }
         self.folder.path.mkdir(parents=True, exist_ok=True)
@@ -281,7 +287,7 @@ class Session:
         """Those of a step; each epoch has an order of its own."""
         epoch, k = divmod(step, self.steps_per_epoch)
         size = self.settings.batch_size
-        order = batch_order(self.settings.seed, epoch, len(self.data.train))
+        order = _order(self.settings.seed, epoch, len(self.data.train))
         return [self.data.train[i] for i in order[k * size : (k + 1) * size]]
 
     def _batches(self, examples: list[Example]) -> Iterator[Any]:
@@ -302,7 +308,13 @@ class Session:
 
 
 def _area(examples: list[Example]) -> int:
-    return len(examples) * max(len(example.ids) for example in examples)
+    return len(examples) * rounded(max(len(example.ids) for example in examples))
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """Of an epoch, which all its steps ask for."""
+    return batch_order(seed, epoch, count)
 
 
 def _sha256(path: str) -> str:

@@ -5,22 +5,29 @@
 W   the frozen weights: N · b
     an adapter's number has, in float32, itself, its gradient and two moments of Adam
 S   what the backward pass needs of every token, L · tokens · s:
-    s = n_norm·h·(b + 4) + (h + 2·A + 2·K)·b + (h + 4·f)·b + Σ adapters (d_in·c + r·4)
-    norms, which compute in float32 as well; attention; the gated MLP; the adapters' inputs, of
-    which there is a copy in float32 (c = 4) where the weights are in 16 bits
-Z   logits of one batch: 3 · tokens · V · 4, with their softmax and their gradient
-X   PyTorch, transformers and PEFT
+    s = n_norm·h·4 + (2·A + 2·K)·b + 3·f·b + Σ adapters r·4 + i
+    norms, which compute in float32; queries, keys, values and what comes out of attention; of the
+    gated MLP the gate before and after its activation, and the other half; what adapters have
+    between A and B, and their inputs
+    i   in 16 bits each adapter has a copy of its input in float32: Σ d_in·4. In float32 those of
+        q, k and v are one, and of gate and up: (2·h + f)·4, for those that are adapted; o's is what
+        came out of attention
+Z   logits of the tokens of a batch that the loss counts: counted · V · (8 + c), their softmax and
+    gradient in float32, and a copy in 16 bits (c = 2) where the weights are
+X   PyTorch, transformers and PEFT, their kernels for the sizes there are, and what the allocator
+    keeps
 
-S and Z are those of `byhand napkin finetune` without the scores of attention, which are never kept
-here, and with the copies in float32.
+S is that of `byhand napkin finetune` without the scores of attention, which are never kept here,
+and without what the frozen matrices would need for gradients of their own.
 
 Source      Korthikanti et al., arXiv:2205.05198, section 4; Hu et al., arXiv:2106.09685
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from byhand.checkpoints import Checkpoint
 from byhand.errors import InputError
@@ -76,33 +83,54 @@ def lora_parameters(matrices: Collection[tuple[int, int]], rank: int) -> int:
 
 
 def training_memory(
-    checkpoint: Checkpoint, targets: Collection[str], rank: int, tokens: int, dtype: str
+    checkpoint: Checkpoint,
+    targets: Collection[str],
+    rank: int,
+    tokens: int,
+    counted: int,
+    dtype: str,
 ) -> TrainingMemory:
     """The memory that training takes.
 
-    tokens      of a batch
+    tokens      of the largest batch
+    counted     the most that the loss counts in one
     dtype       f32 or bf16, of the frozen weights
     """
     config, width = checkpoint.config, BYTES[dtype]
     matrices = adapted(checkpoint, targets)
-    copied = 4 if width < 4 else 0
-    between = sum(into * copied + rank * 4 for _, into in matrices)
+    copied = width if width < 4 else 0
+    layers = config["num_hidden_layers"]
+    per_token = layers * _layer(checkpoint, width) + sum(4 * rank for _ in matrices)
+    if copied:
+        per_token += sum(4 * into for _, into in matrices)
+    else:
+        per_token += layers * 4 * _inputs(config, targets)
     return TrainingMemory(
         weights=checkpoint.parameters * width,
         adapters=STATE * lora_parameters(matrices, rank),
-        activations=tokens * (config["num_hidden_layers"] * _layer(checkpoint, width) + between),
-        logits=3 * tokens * config["vocab_size"] * 4,
+        activations=tokens * per_token,
+        logits=counted * config["vocab_size"] * (8 + copied),
     )
 
 
 def _layer(checkpoint: Checkpoint, width: int) -> int:
     """What a layer keeps of a token, without its adapters."""
     config = checkpoint.config
-    h, f, d = config["hidden_size"], config["intermediate_size"], config["head_dim"]
+    f, d = config["intermediate_size"], config["head_dim"]
     a, k = config["num_attention_heads"] * d, config["num_key_value_heads"] * d
+    h = config["hidden_size"]
     first = (t for name, t in checkpoint.tensors.items() if name.startswith("model.layers.0."))
-    norms = sum(tensor.shape == (h,) for tensor in first)
-    return int(norms * h * (width + 4) + (h + 2 * a + 2 * k) * width + (h + 4 * f) * width)
+    norms = h * sum(tensor.shape == (h,) for tensor in first)
+    if "model.layers.0.self_attn.q_norm.weight" in checkpoint.tensors:
+        norms += a + k
+    return int(norms * 4 + (2 * a + 2 * k) * width + 3 * f * width)
+
+
+def _inputs(config: Mapping[str, Any], targets: Collection[str]) -> int:
+    """Numbers of a token and a layer that adapters in float32 keep, each once."""
+    h, f = config["hidden_size"], config["intermediate_size"]
+    groups = ({"q_proj", "k_proj", "v_proj"}, h), ({"gate_proj", "up_proj"}, h), ({"down_proj"}, f)
+    return int(sum(size for group, size in groups if group & set(targets)))
 
 
 def check(need: TrainingMemory, free: int, batch: int, context: int) -> None:

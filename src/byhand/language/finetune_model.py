@@ -24,16 +24,25 @@ Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 CLIP = 1.0
 """The largest norm of all gradients together."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
+STEP = 16
+"""Of the sizes of a batch: they are rounded up to a multiple. In 16 bits PyTorch makes kernels for
+each size and keeps 1,024 of them (oneDNN): new sizes at every step came to 10 MB a step, and in the
+end to more than 1 GB."""
 
 
 def collated(examples: Sequence[Example]) -> Batch:
-    """One batch; shorter examples are filled up at their end, where nothing that counts sees it."""
-    shape = len(examples), max(len(example.ids) for example in examples)
+    """One batch; examples are filled up at their end, where nothing that counts sees it."""
+    shape = len(examples), rounded(max(len(example.ids) for example in examples))
     ids, labels = np.zeros(shape, np.int64), np.full(shape, IGNORED, np.int64)
     for k, example in enumerate(examples):
         ids[k, : len(example.ids)] = example.ids
         labels[k, : len(example.ids)] = example.labels
     return ids, labels
+
+
+def rounded(size: int) -> int:
+    """Up to a multiple of `STEP`."""
+    return -(-size // STEP) * STEP
 
 
 class Adapted:
@@ -114,11 +123,15 @@ class Adapted:
         ids, labels = (torch.from_numpy(part).to(self.device) for part in batch)
         # Each sees what is before it, so what fills up the end needs no mask.
         hidden = self._inner.model(input_ids=ids, use_cache=False).last_hidden_state
-        targets = labels[:, 1:]
-        counted = targets != IGNORED
-        scores = self._inner.lm_head(hidden[:, :-1][counted]).float()
-        loss = cross_entropy(scores, targets[counted], reduction="sum")
-        return loss, int(counted.sum())
+        targets, hidden = labels[:, 1:].flatten(), hidden[:, :-1].flatten(0, 1)
+        counted = (targets != IGNORED).nonzero().flatten()
+        count = len(counted)
+        # The first position, which nothing is said about where it is there once more.
+        more = counted.new_zeros(rounded(count) - count)
+        scores = self._inner.lm_head(hidden[torch.cat([counted, more])]).float()
+        filled = torch.cat([targets[counted], torch.full_like(more, IGNORED)])
+        loss = cross_entropy(scores, filled, ignore_index=IGNORED, reduction="sum")
+        return loss, count
 
     def adapter(self) -> tuple[Any, dict[str, torch.Tensor]]:
         """PEFT's configuration of the adapter, and its matrices by the names PEFT gives them."""

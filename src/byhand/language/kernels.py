@@ -11,6 +11,7 @@ them to eight bits as well, with one scale for all, is what breaks a text.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from functools import cache
 from typing import Protocol
 
@@ -22,6 +23,9 @@ FEW = 16
 """Up to so many rows of x the kernel is faster than unpacking the weights for a dense product."""
 AT_ONCE = 2**22
 """Weights that are rounded together, so that rounding takes little memory."""
+
+Ready = MutableMapping[str, tuple[Tensor, Tensor]]
+"""q and s of matrices that are rounded already, by name."""
 
 
 class Matrix(Protocol):
@@ -64,15 +68,20 @@ class Plain:
 class Int8:
     """Eight bits a weight and a scale a row; x and y are bfloat16."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
-        self.scale = _scales(weight)
-        self.quants = torch.empty(weight.shape, dtype=torch.int8)
+    def __init__(self, quants: Tensor, scale: Tensor, bias: Tensor | None = None) -> None:
+        self.quants, self.scale, self.bias = quants, scale, bias
+
+    @classmethod
+    def rounded(cls, weight: Tensor, bias: Tensor | None = None) -> Int8:
+        """Of weights as they are."""
+        scale = _scales(weight)
+        quants = torch.empty(weight.shape, dtype=torch.int8)
         step = max(1, AT_ONCE // weight.shape[1])
         for first in range(0, len(weight), step):
             part = slice(first, first + step)
-            exact = weight[part].float() / self.scale[part, None].float()
-            self.quants[part] = exact.round_()
-        self.bias = bias
+            exact = weight[part].float() / scale[part, None].float()
+            quants[part] = exact.round_()
+        return cls(quants, scale, bias)
 
     def __call__(self, x: Tensor) -> Tensor:
         y: Tensor
@@ -109,7 +118,7 @@ def _scales(weight: Tensor) -> Tensor:
 def has_int8() -> bool:
     """Whether this build of PyTorch has the kernel, and it computes what it should."""
     x, weight = torch.eye(2, 32).bfloat16(), torch.arange(64.0).reshape(2, 32)
-    packed = Int8(weight)
+    packed = Int8.rounded(weight)
     try:
         found = torch.ops.aten._weight_int8pack_mm(x, packed.quants, packed.scale)
     except (AttributeError, NotImplementedError, RuntimeError):

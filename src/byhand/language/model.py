@@ -12,12 +12,12 @@ from byhand.checkpoints import Checkpoint
 from byhand.checkpoints.numbers import dtype_named
 from byhand.engines.torch.device import choose
 from byhand.errors import InputError
-from byhand.language import memory
+from byhand.language import memory, packed
 from byhand.language.adapters import changes
 from byhand.language.building import build
 from byhand.language.decoder import Cache, Decoder
 from byhand.language.generation import Answer, check_stops
-from byhand.language.kernels import has_int8
+from byhand.language.kernels import Ready, has_int8
 from byhand.language.sources import Source
 from byhand.language.tokenizer import Message, Tokenizer, check_messages
 from byhand.randomness import stream
@@ -219,8 +219,25 @@ def open_model(
         checkpoint, tokens, kind, memory.free_on(where) if free is None else free, source.name
     )
     change = changes(source.adapters, set(checkpoint.tensors))
-    decoder = build(checkpoint, tokens, kind, where, change)
+    ready, known = _ready(source), len(source.kept or ())
+    decoder = build(checkpoint, tokens, kind, where, change, ready)
+    if source.kept is not None and len(ready) > known:
+        packed.write(checkpoint, _arrays(ready))
     return Model(source.name, checkpoint, tokenizer, decoder, tokens, kind, need)
+
+
+def _ready(source: Source) -> Ready:
+    return {
+        name: (torch.from_numpy(quants), torch.from_numpy(scale).view(torch.bfloat16))
+        for name, (quants, scale) in (source.kept or {}).items()
+    }
+
+
+def _arrays(ready: Ready) -> packed.Arrays:
+    return {
+        name: (quants.numpy(), scale.view(torch.int16).numpy())
+        for name, (quants, scale) in ready.items()
+    }
 
 
 def _dtype(name: str | None, device: torch.device) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from byhand.checkpoints.tokenizer_files import read_json
 from byhand.data import cache_folder, fetch_file
 from byhand.data.files import FILES
 from byhand.errors import ByhandError, DamagedFileError, InputError
+from byhand.language import packed
+from byhand.language.packed import SEAL
 from byhand.storage import write_text
 
 logger = logging.getLogger(__name__)
@@ -25,7 +27,6 @@ DEFAULT = "smollm2"
 KNOWN = {DEFAULT: "smollm2-135m-instruct", "gemma3": "gemma-3-270m"}
 """Names of models that byhand fetches as it fetches data."""
 ADAPTER = "adapter_config.json"
-SEAL = "byhand.sha256"
 WANTED = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model", "README.md")
 """The files of a published model that are downloaded."""
 HEAD = 2**20
@@ -36,18 +37,23 @@ NO_EXTRA = "pip install 'byhand[language]'"
 @dataclass(frozen=True)
 class Source:
     """A model that can be loaded: its checkpoint, and the adapters that change it, the first one
-    first."""
+    first.
+
+    kept        its weights of eight bits, where they were asked for and are kept at all
+    """
 
     name: str
     checkpoint: Checkpoint
     adapters: tuple[Path, ...] = ()
+    kept: packed.Arrays | None = field(default=None, repr=False)
 
 
-def find(model: str | Path) -> Source:
+def find(model: str | Path, kept: bool = False) -> Source:
     """The weights that a person calls so.
 
     model       a folder of Hugging Face's or Meta's, a .gguf file, an adapter's folder, a name of
                 `KNOWN`, or that of a model on the Hugging Face hub, as in org/name
+    kept        read its weights of eight bits as well
 
     Raises      InputError where it is none of these; ByhandError where it cannot be fetched
     """
@@ -62,7 +68,18 @@ def find(model: str | Path) -> Source:
         beside = path.parent / base
         path, name = (beside if beside.exists() else Path(base).expanduser()), base
     where = path if path.exists() else _fetched(name)
-    return Source(str(model), _opened(where), tuple(reversed(adapters)))
+    checkpoint = _opened(where)
+    arrays = packed.read(checkpoint) if kept and not adapters else None
+    return Source(str(model), checkpoint, tuple(reversed(adapters)), arrays)
+
+
+def located(model: str | Path) -> Path:
+    """The files themselves of a model that is no adapter, as they were published.
+
+    Raises      as `find`
+    """
+    path = Path(model).expanduser()
+    return path if path.exists() else _fetched(str(model))
 
 
 def _base(adapter: Path) -> str:

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from byhand.serving.answers import Event
+from byhand.serving.classifier import ClassifierReplica
 from byhand.serving.gate import Gate, read_keys
 from byhand.serving.ingress import make_app
+from byhand.serving.language import LanguageReplica
+from byhand.serving.ports import keep_to_node
 from byhand.serving.refusals import Refused, full, lost
 from byhand.serving.settings import INGRESS, Served, Service, serve_config
 
@@ -77,6 +80,7 @@ class Ingress:
     """
 
     def __init__(self, settings: dict[str, Any], handles: dict[str, Any]) -> None:
+        keep_to_node()
         service = from_json(settings)
         models = {model.name: RayHandle(model, handles[model.name]) for model in service.models}
         keys = read_keys(service.api_key_file) if service.api_key_file else ()
@@ -100,6 +104,22 @@ class Ingress:
         return self.gate.open
 
 
+class Language(LanguageReplica):
+    """One in a process of Ray's."""
+
+    def __init__(self, *arguments: Any) -> None:
+        keep_to_node()
+        super().__init__(*arguments)
+
+
+class Classifier(ClassifierReplica):
+    """One in a process of Ray's."""
+
+    def __init__(self, *arguments: Any) -> None:
+        keep_to_node()
+        super().__init__(*arguments)
+
+
 def build(settings: dict[str, Any]) -> Any:
     """The application of a service: what Ray Serve's config file names.
 
@@ -112,7 +132,7 @@ def build(settings: dict[str, Any]) -> Any:
         entry["name"]: entry for entry in serve_config(service)["applications"][0]["deployments"]
     }
     bound = {
-        model.name: serve.deployment()(_replica(model))
+        model.name: serve.deployment()(Language if model.kind == "language" else Classifier)
         .options(**entries[model.deployment], graceful_shutdown_timeout_s=GRACE_SECONDS)
         .bind(*_arguments(service, model))
         for model in service.models
@@ -128,16 +148,6 @@ def from_json(settings: dict[str, Any]) -> Service:
     models = tuple(Served(**model) for model in settings["models"])
     least, most = settings["replicas"]
     return Service(**{**settings, "models": models, "replicas": (least, most)})
-
-
-def _replica(model: Served) -> type:
-    if model.kind == "language":
-        from byhand.serving.language import LanguageReplica
-
-        return LanguageReplica
-    from byhand.serving.classifier import ClassifierReplica
-
-    return ClassifierReplica
 
 
 def _arguments(service: Service, model: Served) -> tuple[Any, ...]:

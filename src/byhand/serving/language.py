@@ -84,6 +84,11 @@ class LanguageReplica:
         from byhand.serving.engine import Wish
 
         model, prompt = self.engine.model, wish["prompt"]
+        if prompt and isinstance(prompt[0], dict) and not model.chats:
+            raise InputError(
+                "this model has no chat template, so it goes on with a text and does not answer: "
+                "ask /v1/completions"
+            )
         if isinstance(prompt, list) and isinstance(prompt[0], int):
             words = model.checkpoint.config["vocab_size"]
             if not all(0 <= k < words for k in prompt):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
 import secrets
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from byhand.errors import ByhandError, InputError
 from byhand.serving.settings import Service, serve_config
 
 NAME = "byhand"
+LOOPBACK = ("127.0.0.1", "localhost")
 NEEDED = ("ray", "fastapi", "prometheus_client", "uvicorn")
 LOGS = {"encoding": "JSON", "enable_access_log": False}
 OBJECT_STORE = 100_000_000
@@ -25,11 +28,11 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nobody is told
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns that this will be the default
 }
-ALONE = {
-    # Despite its name it decides on every system whether a node listens beyond this machine.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "token",
-}
+# Despite its name it decides on every system whether a node is at 127.0.0.1, or listens beyond this
+# machine and is looked for there.
+ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+ALONE = {**ON_LOOPBACK, "RAY_AUTH_MODE": "token"}
+LOOK_SECONDS = 5.0
 Say = Callable[[str], None]
 
 
@@ -137,6 +140,8 @@ def _ray(address: str | None) -> Iterator[None]:
     if address is None:
         # Of this service and in no file: its processes inherit it, and others have none.
         os.environ.update(ALONE, RAY_AUTH_TOKEN=secrets.token_hex(32))
+    else:
+        _look_for(address)
     import ray
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
@@ -154,13 +159,64 @@ def _ray(address: str | None) -> Iterator[None]:
                 **quiet,
             )
         else:
+            _bring_token()
             ray.init(address, **quiet)
     except Exception as error:  # Ray has no narrower one
-        raise ByhandError(f"Ray did not start: {str(error).strip().splitlines()[0]}") from None
+        reason = str(error).strip().splitlines()[0]
+        if address is None:
+            raise ByhandError(f"Ray did not start: {reason}") from None
+        raise ByhandError(
+            f"{reason}; where the cluster asks for a token, RAY_AUTH_TOKEN has to be that of its "
+            "head, and Ray's and Python's versions have to be the same on both"
+        ) from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _look_for(address: str) -> None:
+    """Ray itself would look for a minute where nothing is.
+
+    Raises      ByhandError where nobody listens at HOST:PORT
+    """
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "/" in host:
+        return  # auto, or a form that Ray knows
+    reason = _unreachable(host, int(port))
+    if reason is not None:
+        raise ByhandError(
+            f"no Ray cluster is at {address} ({reason}); start one with ray start --head, or leave "
+            "--address out to serve on this machine"
+        )
+    # Unless it is told otherwise Ray takes this machine's address in a network for 127.0.0.1.
+    if host in LOOPBACK and _unreachable(_own_address(), int(port)) is not None:
+        os.environ.update(ON_LOOPBACK)
+
+
+def _bring_token() -> None:
+    """A cluster that was started where there is a token, in RAY_AUTH_TOKEN or in Ray's file, asks
+    for it. Unlike `ray start`, ray.init looks for one only where it is given no address."""
+    setup: Any = importlib.import_module("ray._private.authentication.authentication_token_setup")
+    setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
+def _unreachable(host: str, port: int) -> str | None:
+    try:
+        socket.create_connection((host, port), LOOK_SECONDS).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _own_address() -> str:
+    """Of this machine in its network; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect(("192.0.2.1", 9))  # kept for documentation: nobody's
+        except OSError:
+            return LOOPBACK[0]
+        return str(asked.getsockname()[0])
 
 
 def _nothing(record: logging.LogRecord) -> bool:
