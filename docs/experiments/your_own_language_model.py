@@ -127,7 +127,8 @@ def draw(found: Findings) -> Figure:
         counts, _ = np.histogram(form.apart, bins)
         right.stairs(counts / counts.sum(), bins, color=colour, label=name, linewidth=1.2)
     right.set(title="|Δz| of all logits beside our layers", xscale="log", xlabel="|Δz|", yticks=[])
-    right.legend(loc="upper left", fontsize=8)
+    right.set_ylim(0, 1.35 * right.get_ylim()[1])  # room for the names
+    right.legend(loc="upper center", ncols=2, fontsize=8)
     return figure
 
 
