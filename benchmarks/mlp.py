@@ -49,7 +49,9 @@ from byhand.randomness import batch_order
 ENGINES = ("numpy", "native", "pytorch", "torch.compile")
 ROUNDS = 7
 SECONDS = 0.4
-PROOF_STEPS, PROOF_LAST = 200, 50
+# Roundings grow from step to step where a ReLU or a maximum changes sides: few steps tell them from
+# other work.
+PROOF_STEPS, PROOF_LAST = 100, 50
 DIGITS = 1000
 TOLERANCE = 1e-3
 """Of the final loss, in float32. Rounding makes 1e-6 of it, or 1e-4 once it has turned over a ReLU

@@ -130,6 +130,8 @@ def draw(found: Findings) -> Figure:
         of_256 = row.kind.endswith("_k")
         left.plot(row.bits, row.kl, "o", color=PALETTE[of_256], markersize=4)
         place, side = ((-5, -3), "right") if of_256 else ((5, -2), "left")
+        if row.kind.endswith("_0"):
+            place, side = (2, 5), "center"
         left.annotate(
             row.kind, (row.bits, row.kl), place, textcoords="offset points", fontsize=8, ha=side
         )

@@ -215,12 +215,14 @@ def test_states_are_not_carried() -> None:
         )
 
 
-def test_streams_are_refused() -> None:
+@pytest.mark.parametrize("engine", engines.ENGINES)
+def test_streams_are_refused(engine: str) -> None:
     ids, targets = pairs()
     with pytest.raises(InputError) as error:
-        program(MODELS["dot"]()).evaluate(ids, targets, streams=2)
+        program(MODELS["dot"](), engine).evaluate(ids, targets, streams=2)
     assert str(error.value) == (
-        "encoder.memory is of one source, and streams would go on with the first: leave streams out"
+        "the memory of an encoder is of one source, and streams would go on with the first: "
+        "leave streams out"
     )
 
 

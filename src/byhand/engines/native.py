@@ -211,7 +211,7 @@ class NativeProgram:
     @one_at_a_time
     def evaluate(self, inputs: Array, targets: Array, streams: int | None = None) -> Evaluation:
         if streams is not None:
-            next(groups(len(inputs), streams, streams))  # refuses what makes no whole groups
+            next(groups(inputs, streams, streams))  # refuses what makes no whole groups
             refuse_growing_streams(self._over_steps)
         core = self._core_for(inputs)
         if not is_padding(targets):  # whose mean is over no example

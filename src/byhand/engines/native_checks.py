@@ -178,11 +178,6 @@ def refuse_growing_streams(layers: Mapping[str, Stateful]) -> None:
     Raises      InputError
     """
     for name, layer in layers.items():
-        if isinstance(layer, Encoder):
-            raise InputError(
-                f"{name} is of one source, and streams would go on with the first: "
-                "leave streams out"
-            )
         if isinstance(layer, SelfAttention):
             raise InputError(
                 f"the state of {name} is of all steps so far, and streams would keep the whole "

@@ -132,7 +132,7 @@ class NumPyProgram:
         d, loss, asked, right = self.description, 0.0, 0, 0
         by_label = are_answers(targets)
         states: dict[str, Array] = {}
-        for part in groups(len(inputs), streams, at_once(inputs)):
+        for part in groups(inputs, streams, at_once(inputs)):
             x, labels = without_padding(self._own(inputs[part]), targets[part])
             y, caches = self._model.forward(x, states=states)
             if streams is not None:
@@ -151,7 +151,7 @@ class NumPyProgram:
     @_quiet
     def predict(self, inputs: Array) -> Array:
         # In parts, for all windows of a large set of images at once would fill the memory.
-        parts = groups(len(inputs), None, at_once(inputs))
+        parts = groups(inputs, None, at_once(inputs))
         outputs = [self._model.forward(self._own(inputs[part]))[0] for part in parts]
         return self.description.loss.probabilities(np.concatenate(outputs))
 

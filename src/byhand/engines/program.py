@@ -101,12 +101,18 @@ def without_padding(inputs: Array, targets: Array) -> tuple[Array, Array]:
     return inputs[..., :steps], targets[..., :steps]
 
 
-def groups(examples: int, streams: int | None, at_once: int) -> Iterator[slice]:
+def groups(inputs: Array, streams: int | None, at_once: int) -> Iterator[slice]:
     """The parts in which examples are evaluated: with streams one group after the other, each the
     next piece of every stream, else as many as go through at once.
 
-    Raises      InputError where the examples do not make whole groups
+    Raises      InputError where the examples do not make whole groups, or are pairs
     """
+    examples = len(inputs)
+    if streams is not None and are_labels(inputs) and inputs.ndim == 3:
+        raise InputError(
+            "the memory of an encoder is of one source, and streams would go on with the first: "
+            "leave streams out"
+        )
     if streams is not None and (streams < 1 or examples % streams):
         raise InputError(
             f"{examples} examples make no whole groups of streams = {streams}: "

@@ -54,12 +54,12 @@ class Sequential(Layer):
     def __init__(self, *layers: Layer, name: str | None = None) -> None:
         super().__init__(name=name)
         self.layers: list[Layer] = []
-        self._named_here: list[Layer] = []
+        self._named_here: list[int] = []
         for layer in layers:
             if type(layer) is Sequential:
                 # Names by place are made anew: the places have changed.
-                for inner in layer._named_here:
-                    inner.name = None
+                for place in layer._named_here:
+                    layer.layers[place].name = None
                 self.layers += layer.layers
             else:
                 self.layers.append(layer)
@@ -77,12 +77,12 @@ class Sequential(Layer):
 
     def _name_layers(self) -> None:
         kinds: dict[str, int] = {}
-        for layer in self.layers:
+        for place, layer in enumerate(self.layers):
             kind = type(layer).__name__.lower()
             kinds[kind] = kinds.get(kind, 0) + 1
             if not layer.name:
                 layer.name = f"{kind}{kinds[kind]}"
-                self._named_here.append(layer)
+                self._named_here.append(place)
         names = [str(layer.name) for layer in self.layers]
         for name in names:
             if names.count(name) > 1:

@@ -253,7 +253,7 @@ class TorchProgram:
         """The outputs in evaluation, for some examples at a time; with streams each part goes on
         from where the one before it ended."""
         self.network.eval()
-        parts = groups(len(inputs), streams, at_once(inputs))
+        parts = groups(inputs, streams, at_once(inputs))
         states: dict[str, Tensor] = {}
         with self._at_work(inputs, min(len(inputs), streams or at_once(inputs))), torch.no_grad():
             for part in parts:
