@@ -40,7 +40,7 @@ class Contest:
     """One workload and everyone who was measured on it.
 
     unit        what the seconds are for: "step"
-    proof       what the mean of a contender's proof is: "final loss"
+    proof       what the mean of a contender's proof is: "mean loss"
     flops       useful floating-point operations of one unit
     """
 

@@ -51,10 +51,10 @@ ROUNDS = 7
 SECONDS = 0.4
 # Roundings grow from step to step where a ReLU or a maximum changes sides: few steps tell them from
 # other work.
-PROOF_STEPS, PROOF_LAST = 100, 50
+PROOF_STEPS, PROOF_DIGITS = 20, 50
 DIGITS = 1000
 TOLERANCE = 1e-3
-"""Of the final loss, in float32. Rounding makes 1e-6 of it, or 1e-4 once it has turned over a ReLU
+"""Of the mean loss, in float32. Rounding makes 1e-6 of it, or 1e-4 once it has turned over a ReLU
 whose input is nearly 0; in float64, in which the tests compare, neither is left. The learning rates
 are smaller than Nielsen's 3, at which saturated units make a thousand times more of it."""
 
@@ -132,11 +132,11 @@ class Task:
         raise NotImplementedError
 
     def prove(self) -> list[float]:
-        """Numbers to be compared: the final loss, or the outputs for some digits."""
+        """Numbers to be compared: the mean loss of some steps, or the outputs for some digits."""
         self.reset()
         if self.workload.trains:
-            return [statistics.fmean(self.train(PROOF_STEPS)[-PROOF_LAST:])]
-        return [float(p) for digit in self.digits[:PROOF_LAST] for p in self.predict(digit)[0]]
+            return [statistics.fmean(self.train(PROOF_STEPS))]
+        return [float(p) for digit in self.digits[:PROOF_DIGITS] for p in self.predict(digit)[0]]
 
     def calibrate(self, seconds: float) -> int:
         """How many steps or predictions take so long, by the fastest of several measurements."""
@@ -296,7 +296,7 @@ def contest(script: str, place: int, workload: Workload, rates: Sequence[Rate]) 
     finally:
         for worker in (*yardsticks.values(), *(contender.worker for contender in contenders)):
             worker.close()
-    proof = "final loss" if workload.trains else "mean output"
+    proof = "mean loss" if workload.trains else "mean output"
     return Contest(workload.name, workload.unit, proof, workload.flops, workload.target, contenders)
 
 

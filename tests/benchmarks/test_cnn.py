@@ -40,7 +40,7 @@ def test_engines_do_the_same_work(
     if engine == "native" and (reason := engines.available(engine)):
         pytest.skip(reason)
     monkeypatch.setattr(mlp, "PROOF_STEPS", 4)
-    monkeypatch.setattr(mlp, "PROOF_LAST", 2)
+    monkeypatch.setattr(mlp, "PROOF_DIGITS", 2)
     workload = cnn.WORKLOADS[0]
     rng = np.random.default_rng(1)
     inputs = rng.random((4 * workload.batch, 1, 28, 28)) * (rng.random((28, 28)) < 0.2)

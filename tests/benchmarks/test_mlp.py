@@ -92,7 +92,7 @@ def contender(
 
 def contest(*contenders: Any, target: Any = None, flops: int = 1000) -> Any:
     wanted = target or _report.Target(12, 18, 0.45)
-    return _report.Contest("train [2]", "step", "final loss", flops, wanted, contenders)
+    return _report.Contest("train [2]", "step", "mean loss", flops, wanted, contenders)
 
 
 def row(workload: str, engine: str = "numpy", threads: int = 1, **more: Any) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_the_table_has_a_line_for_everyone() -> None:
         contender("native", [1.23456e-5] * 3, proof=0.50001),
         contender("pytorch", [], failure="PyTorch is not installed"),
     )
-    header = "engine threads µs per step to PyTorch SGEMM share peak MiB final loss difference"
+    header = "engine threads µs per step to PyTorch SGEMM share peak MiB mean loss difference"
     lines = _report.table(found, _report.rows(found))
     assert [line.split() for line in lines] == [
         header.split(),
@@ -246,7 +246,7 @@ def test_engines_do_the_same_work(
     if reason := engines.available(engine):
         pytest.skip(reason)
     monkeypatch.setattr(mlp, "PROOF_STEPS", 8)
-    monkeypatch.setattr(mlp, "PROOF_LAST", 3)
+    monkeypatch.setattr(mlp, "PROOF_DIGITS", 3)
     rng = np.random.default_rng(1)
     inputs = rng.random((8 * workload.batch + 1, 784)) * (rng.random(784) < 0.2)
     labels = rng.integers(0, 10, len(inputs))

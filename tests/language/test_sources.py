@@ -119,7 +119,8 @@ def test_adapters_without_a_model_below(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing", "./a/b", "no/such/folder", "../x", "/absent"])
-def test_what_is_no_model(name: str) -> None:
+def test_what_is_no_model(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as refused:
         find(name)
     assert str(refused.value) == (
