@@ -36,7 +36,7 @@ from byhand.clipping import ClipByGlobalNorm, Clipping
 from byhand.engines import ENGINES, Program
 from byhand.engines.numpy import EVALUATION_BATCH
 from byhand.initializers import StandardNormal
-from byhand.layers import Concatenation, Convolution2D, Dense, Flatten, Layer, Sequential, Tanh
+from byhand.layers import Convolution2D, Dense, Flatten, Layer, Sequential, Tanh
 from byhand.losses import BinaryCrossEntropyWithLogits, Loss, SoftmaxCrossEntropy, one_hot
 from byhand.models import mlp
 from byhand.optimizers import SGD, Adam, Momentum, Nesterov, Optimizer
@@ -44,7 +44,6 @@ from byhand.randomness import batch_order
 from byhand.regularizers import L2, Regularizer
 
 from ..layers.examples import EXPORTED, LAYERS, Example, examples
-from .two_sequences import lacking
 
 Array = np.typing.NDArray[Any]
 
@@ -242,13 +241,8 @@ WHERE = {
 }
 
 
-OF_TWO_SEQUENCES = {Concatenation, *(kind for kind in EXPORTED if kind not in LAYERS)}
-
-
 def assert_twin(kind: type[Layer], engine: str) -> None:
     """A Sequential is replaced by its layers; every other is written for each engine."""
-    if kind in OF_TWO_SEQUENCES and (missing := lacking(engine)):
-        pytest.skip(missing)
     assert kind is Sequential or kind.__name__ in twins(engine)["layer"], (
         f"engine {engine} has no twin of {kind.__name__}: write it in {WHERE[engine]}"
     )
@@ -312,8 +306,7 @@ def test_no_twin_is_left_without_its_layer(engine: str) -> None:
     assert found.keys() == parts.keys()
     for what, (module, base) in parts.items():
         if what == "layer":
-            later = OF_TWO_SEQUENCES if lacking(engine) else set()
-            written = {kind.__name__ for kind in EXPORTED if kind not in later} - {"Sequential"}
+            written = {kind.__name__ for kind in EXPORTED} - {"Sequential"}
         else:
             written = {kind.__name__ for kind in kinds(module, base)}
         assert found[what] == written

@@ -36,9 +36,9 @@ from byhand.losses import SoftmaxCrossEntropy
 from byhand.optimizers import SGD
 
 from .test_agreement import Case, assert_agreement, both_dtypes
-from .two_sequences import MODELS, SOURCE, TARGET, lacking, pairs
+from .two_sequences import MODELS, SOURCE, TARGET, pairs
 
-if missing := lacking("native"):
+if missing := engines.available("native"):
     pytest.skip(missing, allow_module_level=True)
 
 Array = Any

@@ -19,7 +19,7 @@ from byhand.models import mlp
 from byhand.optimizers import SGD, Adam, Momentum, Optimizer
 from byhand.regularizers import L2
 
-from .two_sequences import MODELS, lacking, pairs
+from .two_sequences import MODELS, pairs
 
 EXAMPLES = 23
 STEPS = 12
@@ -132,7 +132,7 @@ def test_one_step_is_not_compared_twice() -> None:
 @pytest.mark.parametrize("dtype", parity.DTYPES)
 @pytest.mark.parametrize("kind", ["transformer", "additive"])
 def test_the_engines_agree_on_a_translation(kind: str, dtype: str) -> None:
-    names = [name for name in OTHERS if not lacking(name)]
+    names = [name for name in OTHERS if not engines.available(name)]
     ids, targets = pairs()
     description = Description(
         MODELS[kind](dtype, 0.2), SoftmaxCrossEntropy(), Adam(0.01), examples=len(ids), seed=4

@@ -15,7 +15,7 @@ from byhand.losses import SoftmaxCrossEntropy
 from byhand.optimizers import SGD, Adam
 
 from .test_agreement import Case, assert_agreement, assert_close, both_dtypes
-from .two_sequences import MODELS, SOURCE, TARGET, TIME, lacking, pairs
+from .two_sequences import MODELS, SOURCE, TARGET, TIME, pairs
 
 Array = Any
 every_model = pytest.mark.parametrize("kind", MODELS)
@@ -25,7 +25,7 @@ OTHERS = [name for name in ENGINES if name != "numpy"]
 @pytest.fixture(params=OTHERS)
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if missing := lacking(name):
+    if missing := engines.available(name):
         pytest.skip(missing)
     return name
 
@@ -33,7 +33,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=ENGINES)
 def any_engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if missing := lacking(name):
+    if missing := engines.available(name):
         pytest.skip(missing)
     return name
 

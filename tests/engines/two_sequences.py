@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from byhand import engines
 from byhand.layers import (
     GRU,
     AdditiveAttention,
@@ -90,15 +89,3 @@ def pairs(count: int = 12, seed: int = 0) -> tuple[Array, Array]:
     targets = rng.integers(TARGET, size=(count, TIME))
     targets[ids[:, 1] < 0] = -1
     return ids, targets
-
-
-def lacking(name: str) -> str | None:
-    """Why an engine cannot run these models, where it cannot."""
-    if missing := engines.available(name):
-        return missing
-    if name == "native":
-        from byhand.engines.native import TWINS
-
-        if "Encoder" not in TWINS["layer"]:
-            return "the C++ engine was built before it had an Encoder"
-    return None

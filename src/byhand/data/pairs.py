@@ -69,7 +69,7 @@ def pairs(
         known = [p for part in parts for p in part] if tokens == "characters" else parts[0]
         columns = [[pair[k] for pair in known] for k in (0, 1)]
         languages = Languages(learn(columns[0]), learn(columns[1]))
-    splits = [_split(part, languages, longest) for part in parts]
+    splits = [split_of(part, languages, longest) for part in parts]
     left, read = sum(map(len, splits)), sum(map(len, parts))
     logger.info("%s: %d of %d pairs have at most %d tokens", name, left, read, longest)
     for part, split in zip(("training", "validation", "test"), splits, strict=True):
@@ -157,7 +157,7 @@ def task(
         made.append(part)
     known = Characters(SYMBOLS[:symbols])
     languages = Languages(known, known)
-    validation, test, train = (_split(part, languages, longest) for part in made)
+    validation, test, train = (split_of(part, languages, longest) for part in made)
     return Dataset(name, train, validation, test, (), languages=languages)
 
 
@@ -205,7 +205,8 @@ def _fitting(
     return [(pair, s, t) for pair, s, t in encoded if max(len(s), len(t)) <= longest + 1]
 
 
-def _split(part: Sequence[Pair], languages: Languages, longest: int) -> Split:
+def split_of(part: Sequence[Pair], languages: Languages, longest: int) -> Split:
+    """Pairs as `pairs` has them, those that are short enough."""
     fitting = _fitting(part, languages, longest)
     inputs = np.full((len(fitting), 2, longest + 1), PADDING, np.int64)
     targets = np.full((len(fitting), longest + 1), PADDING, np.int64)

@@ -38,6 +38,15 @@ class AnyModel(Table):
     biases: parts.InitializerName = "zeros"
     start: dict[str, float] = {}
 
+    @property
+    def common(self) -> dict[str, Any]:
+        """The arguments that all models have."""
+        return {
+            "dropout": self.dropout,
+            "weights": parts.INITIALIZERS[self.weights](),
+            "biases": parts.INITIALIZERS[self.biases](),
+        }
+
     def layers(self) -> Sequential:
         """The model before its parameters are drawn."""
         raise NotImplementedError
@@ -85,10 +94,8 @@ class MLPTable(AnyModel):
             self.sizes,
             activation=self.activation,
             output=self.output,
-            dropout=self.dropout,
             input_dropout=self.input_dropout,
-            weights=parts.INITIALIZERS[self.weights](),
-            biases=parts.INITIALIZERS[self.biases](),
+            **self.common,
         )
 
     def check_sizes(self, dataset: Dataset, loss: str) -> None:
@@ -123,9 +130,7 @@ class CNNTable(AnyModel):
             pool=self.pool,
             activation=self.activation,
             output=self.output,
-            dropout=self.dropout,
-            weights=parts.INITIALIZERS[self.weights](),
-            biases=parts.INITIALIZERS[self.biases](),
+            **self.common,
         )
 
     def check_sizes(self, dataset: Dataset, loss: str) -> None:
@@ -180,9 +185,7 @@ class CharRNNTable(OfText):
             hidden=self.hidden,
             cell=self.cell,
             embedding=self.embedding,
-            dropout=self.dropout,
-            weights=parts.INITIALIZERS[self.weights](),
-            biases=parts.INITIALIZERS[self.biases](),
+            **self.common,
         )
 
 
@@ -214,9 +217,7 @@ class GPTTable(OfText):
             norm=self.norm,
             place=self.place,
             feed_forward=self.feed_forward,
-            dropout=self.dropout,
-            weights=parts.INITIALIZERS[self.weights](),
-            biases=parts.INITIALIZERS[self.biases](),
+            **self.common,
         )
 
     def fitted(self, dataset: Dataset, loss: str) -> AnyModel:
@@ -280,9 +281,7 @@ class Seq2SeqTable(OfPairs):
             depth=self.depth,
             bidirectional=self.bidirectional,
             attention=self.attention,
-            dropout=self.dropout,
-            weights=parts.INITIALIZERS[self.weights](),
-            biases=parts.INITIALIZERS[self.biases](),
+            **self.common,
         )
 
 
@@ -315,9 +314,7 @@ class TransformerTable(OfPairs):
             norm=self.norm,
             place=self.place,
             feed_forward=self.feed_forward,
-            dropout=self.dropout,
-            weights=parts.INITIALIZERS[self.weights](),
-            biases=parts.INITIALIZERS[self.biases](),
+            **self.common,
         )
 
     def fitted(self, dataset: Dataset, loss: str) -> AnyModel:

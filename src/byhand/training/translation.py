@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from byhand.data import Languages, Split, Vocabulary, Words
 from byhand.data.languages import begin, end, read, sentence
-from byhand.data.pairs import Pair, held_out
+from byhand.data.pairs import Pair, held_out, split_of
 from byhand.engines import Program
 from byhand.errors import InputError
 from byhand.layers import PADDING
@@ -182,8 +182,7 @@ class Translator:
         lower = isinstance(self.languages.target, Words)
         metrics = {} if self.run.recipe.data.kind == "task" else _metrics(lower)
         tell("loading the data")
-        split = data_of(self.run).test
-        pairs = self._as_written(split)
+        split, pairs = self._held_out()
         if limit is not None and limit < len(pairs):
             chosen = np.arange(limit) * len(pairs) // limit
             split = Split(split.inputs[chosen], split.targets[chosen])
@@ -205,15 +204,17 @@ class Translator:
             sum(len(each.wrote) for each in found) / seconds,
         )
 
-    def _as_written(self, split: Split) -> list[Pair]:
-        """The sentences of the test split."""
+    def _held_out(self) -> tuple[Split, list[Pair]]:
+        """The test split, and its sentences."""
         table = self.run.recipe.data
         if table.kind == "task":
+            split = data_of(self.run).test
             source, target = self.languages
             rows = zip(split.inputs[:, 0], split.targets, strict=True)
-            return [(read(source, s), read(target, t)) for s, t in rows]
+            return split, [(read(source, s), read(target, t)) for s, t in rows]
         where = table.pairs or str(table.name)
-        return held_out(where, self.languages, longest=self.longest, limit=table.limit)
+        pairs = held_out(where, self.languages, longest=self.longest, limit=table.limit)
+        return split_of(pairs, self.languages, self.longest), pairs
 
     def _unknown(self, text: str) -> tuple[str, ...]:
         source = self.languages.source
