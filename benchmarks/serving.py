@@ -4,7 +4,9 @@
 
 Both serve the same weights (bfloat16) with continuous batching, on all processors. Some clients ask
 at once, each one question after the other, as a chat whose answers are streamed; the load is
-bounded, so that a service that is slow is asked less. A round has 1, 4 and 8 clients for each.
+bounded, so that a service that is slow is asked less. A round has 1, 4 and 8 clients for each. No
+question is asked twice: they differ in their first words, and what they share is the system prompt
+of the model's own template.
 
     rate            tokens of all answers / seconds from the first question to the last token
     gain            rate of eight clients / rate of one, within the round
@@ -29,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,9 @@ ROUNDS, QUESTIONS, TOKENS, FIRSTS = 3, 2, 64, 8
 """FIRSTS: questions of a round for the time to the first token. All of it takes four minutes."""
 START_SECONDS, ANSWER_SECONDS = 180, 120
 GAIN, ADDED_MS, MEMORY_GB = 5.0, 30.0, 1.0
-TALK = "Tell me a long story about a fox, a river and the number {}."
+TALK = "Number {}: tell me a long story about a fox, a river and this number."
+NUMBERS = range(100, 1000)
+"""Of the questions; each has three digits, and so as many tokens."""
 
 
 @dataclass
@@ -84,7 +88,7 @@ class Service:
                 break
             try:
                 if httpx.get(f"{self.url}/health", timeout=2).status_code == 200:
-                    asyncio.run(load(self, 1, 1, 4))
+                    asyncio.run(load(self, iter(NUMBERS), 1, 1, 4))
                     return
             except httpx.HTTPError:
                 time.sleep(0.5)
@@ -118,18 +122,20 @@ class Service:
         self._log.close()
 
 
-async def load(service: Any, clients: int, questions: int, tokens: int) -> list[Asked]:
-    """The answers to so many clients, each with so many questions, one after the other."""
+async def load(
+    service: Any, numbers: Iterator[int], clients: int, questions: int, tokens: int
+) -> list[Asked]:
+    """The answers to so many clients, each with so many questions, one after the other.
+
+    numbers     of the questions
+    """
     limits = httpx.Limits(max_connections=clients)
     async with httpx.AsyncClient(timeout=ANSWER_SECONDS, limits=limits) as http:
 
-        async def client(number: int) -> list[Asked]:
-            return [
-                await answer(http, service, number * questions + k, tokens)
-                for k in range(questions)
-            ]
+        async def client() -> list[Asked]:
+            return [await answer(http, service, next(numbers), tokens) for _ in range(questions)]
 
-        found = await asyncio.gather(*(client(number) for number in range(clients)))
+        found = await asyncio.gather(*(client() for _ in range(clients)))
     return [asked for each in found for asked in each]
 
 
@@ -197,6 +203,7 @@ class Entrant:
     """A service, and what was found out about it; one number a round."""
 
     service: Any
+    numbers: Iterator[int] = field(default_factory=lambda: iter(NUMBERS))
     rates: dict[int, list[float]] = field(default_factory=lambda: {n: [] for n in CLIENTS})
     firsts: list[float] = field(default_factory=list)
     total_gb: float = 0.0
@@ -206,10 +213,10 @@ class Entrant:
     def measure(self) -> None:
         for clients in CLIENTS:
             begun = time.perf_counter()
-            found = asyncio.run(load(self.service, clients, QUESTIONS, TOKENS))
+            found = asyncio.run(load(self.service, self.numbers, clients, QUESTIONS, TOKENS))
             seconds = time.perf_counter() - begun
             self.rates[clients].append(sum(asked.tokens for asked in found) / seconds)
-        firsts = asyncio.run(load(self.service, 1, FIRSTS, 1))
+        firsts = asyncio.run(load(self.service, self.numbers, 1, FIRSTS, 1))
         self.firsts.append(statistics.median(a.first - a.begun for a in firsts))
 
     def weigh(self) -> None:
@@ -230,7 +237,7 @@ def race(entrants: Sequence[Entrant], engine: Any, rounds: int) -> list[float]:
 
     engine      asked for `first_token` of a question by its number
     """
-    alone = []
+    alone, numbers = [], iter(NUMBERS)
     for step in (*["measure"] * rounds, "weigh"):
         for entrant in entrants:
             if entrant.failure:
@@ -240,7 +247,8 @@ def race(entrants: Sequence[Entrant], engine: Any, rounds: int) -> list[float]:
             except (WorkerError, httpx.HTTPError) as error:
                 entrant.failure = f"{type(error).__name__}: {error}"
         if step == "measure":
-            alone.append(statistics.median(engine.ask("first_token", k) for k in range(FIRSTS)))
+            found = [engine.ask("first_token", next(numbers)) for _ in range(FIRSTS)]
+            alone.append(statistics.median(found))
     return alone
 
 
@@ -320,7 +328,7 @@ def main() -> None:
             except WorkerError as error:
                 entrant.failure = str(error)
         engine = Worker(__file__, {"threads": threads}, threads or 1)
-        engine.ask("first_token", 0)
+        engine.ask("first_token", NUMBERS[-1])
         alone = race(entrants, engine, ROUNDS)
     finally:
         for entrant in entrants:

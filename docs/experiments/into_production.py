@@ -8,6 +8,7 @@ the tokens of all answers a second and the seconds to the first token. About thr
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -32,7 +33,7 @@ MODEL = "smollm2"
 CLIENTS = (1, 2, 4, 8, 16)
 SLOTS = (8, 1)
 QUESTIONS, TOKENS = 2, 32
-QUESTION = "Tell me a long story about a fox, a river and the number {}."
+QUESTION = "Number {}: tell me a long story about a fox, a river and this number."
 START_SECONDS, ANSWER_SECONDS = 180.0, 180.0
 COLOURS = dict(zip(SLOTS, (BLUE, BLACK), strict=True))
 
@@ -104,16 +105,19 @@ async def asked(http: httpx.AsyncClient, url: str, number: int) -> tuple[float, 
     return first, tokens
 
 
-async def load(url: str, clients: int) -> tuple[float, float]:
-    """Tokens a second of so many clients at once, and the median of the times to the first."""
+async def load(url: str, clients: int, numbers: Iterator[int]) -> tuple[float, float]:
+    """Tokens a second of so many clients at once, and the median of the times to the first.
+
+    numbers     of the questions, so that none of them is asked twice
+    """
     limits = httpx.Limits(max_connections=clients)
     async with httpx.AsyncClient(timeout=ANSWER_SECONDS, limits=limits) as http:
 
-        async def client(k: int) -> list[tuple[float, int]]:
-            return [await asked(http, url, k * QUESTIONS + q) for q in range(QUESTIONS)]
+        async def client() -> list[tuple[float, int]]:
+            return [await asked(http, url, next(numbers)) for _ in range(QUESTIONS)]
 
         begun = time.perf_counter()
-        each = await asyncio.gather(*(client(k) for k in range(clients)))
+        each = await asyncio.gather(*(client() for _ in range(clients)))
         seconds = time.perf_counter() - begun
     answers = [answer for one in each for answer in one]
     return sum(n for _, n in answers) / seconds, statistics.median(first for first, _ in answers)
@@ -124,9 +128,11 @@ def measured() -> Findings:
     firsts: dict[int, dict[int, float]] = {slots: {} for slots in SLOTS}
     for slots in SLOTS:
         with served(slots) as url:
-            asyncio.run(load(url, 1))  # the first of all takes longer
+            numbers = itertools.count(100)
+            asyncio.run(load(url, 1, numbers))  # the first of all takes longer
             for clients in CLIENTS:
-                rates[slots][clients], firsts[slots][clients] = asyncio.run(load(url, clients))
+                found = asyncio.run(load(url, clients, numbers))
+                rates[slots][clients], firsts[slots][clients] = found
     return Findings(rates, firsts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +94,20 @@ def test_the_table_and_the_targets() -> None:
 
 
 def test_one_that_fails_leaves_the_other_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def load(service: Any, clients: int, *rest: int) -> list[serving.Asked]:
+    numbers = []
+
+    async def load(
+        service: Any, each: Iterator[int], clients: int, *rest: int
+    ) -> list[serving.Asked]:
+        numbers.append(next(each))
         if service is bad.service:
             raise httpx.ConnectError("gone")
         return [serving.Asked(0.0, 0.5, 10)] * clients
 
     monkeypatch.setattr(serving, "load", load)
     good, bad = serving.Entrant(Service()), serving.Entrant(Service())
-    assert serving.race([bad, good], Alone(), 2) == [3.5, 3.5]
+    assert serving.race([bad, good], Alone(), 2) == [103.5, 111.5]
+    assert len(set(numbers[1:])) == len(numbers[1:]) == 8, "a question was asked twice"
     assert bad.failure == "ConnectError: gone"
     assert good.firsts == [0.5, 0.5]
     assert [len(rates) for rates in good.rates.values()] == [2, 2, 2]

@@ -44,8 +44,8 @@ def test_clients_are_counted_with_what_they_got(
     seen: list[tuple[int, int]] = []
     load = experiment.load
 
-    async def counted(url: str, clients: int) -> tuple[float, float]:
-        answers = await load(url, clients)
+    async def counted(url: str, clients: int, numbers: Iterator[int]) -> tuple[float, float]:
+        answers = await load(url, clients, numbers)
         assert 0 < answers[1] < experiment.QUESTIONS * len(WORDS) * clients / answers[0]
         seen.append((clients, round(answers[0])))
         return answers  # type: ignore[no-any-return]

@@ -65,6 +65,47 @@ def test_a_batch_gives_the_logits_of_each_alone(name: str, tmp_path: Path) -> No
             found = slots.step({slot: [ids[-1]] for slot, ids in sequences.items()})
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "known"),
+    [
+        ("llama", 30, 20),
+        # Gemma's window is eight: what was there has been written over.
+        ("gemma3", 30, 0),
+    ],
+)
+def test_a_beginning_that_is_known_is_not_read_again(
+    name: str, before: int, known: int, tmp_path: Path
+) -> None:
+    decoder = language.load(models.folder(tmp_path, name), "cpu", "f32").decoder
+    slots = Slots(decoder, 3, 64)
+    first = list(range(3, 3 + before))
+    slots.step({0: first})
+    # The first goes on while the second begins as it did.
+    second = [*first[:20], 90, 91]
+    assert slots.begin(2, second) == known
+    found = slots.step({0: [77], 2: second[known:]})
+    for slot, ids in {0: [*first, 77], 2: second}.items():
+        alone = decoder.logits(ids, Cache(decoder, 64))
+        torch.testing.assert_close(found[slot], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_of_the_same_prompt_the_last_token_is_read_again(
+    engine: Engine, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = model.encode(" ".join(PROMPTS))
+    taken: list[dict[int, int]] = []
+    step = engine._slots.step
+
+    def counted(new: dict[int, list[int]]) -> dict[int, torch.Tensor]:
+        taken.append({slot: len(part) for slot, part in new.items()})
+        return step(new)
+
+    monkeypatch.setattr(engine._slots, "step", counted)
+    events = [answered(engine, [Wish(ids, Sampling(0), 4, spell_after=ids)]) for _ in range(2)]
+    assert texts(events[0], 1) == texts(events[1], 1)
+    assert [part for part in taken if part != {0: 1}] == [{0: len(ids)}]
+
+
 def test_answers_at_once_are_those_of_each_alone(engine: Engine, model: Model) -> None:
     how = Sampling(0.8, top_p=0.9)
     alone = [model.generate(text, how, 30, seed=k).text() for k, text in enumerate(PROMPTS)]

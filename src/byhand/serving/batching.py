@@ -2,10 +2,14 @@
 
 In decoding, a step reads every weight for each token that it makes: nearly all of its time. One
 step for the next token of every sequence reads them once. Each sequence has a slot, in which its
-keys and values are; attention is the only part in which the sequences differ.
+keys and values are; attention is the only part in which the sequences differ. A sequence that
+begins as another one did, such as with the same system prompt or as the same talk one answer
+later, takes over what is kept of that.
 
 Source      Yu et al., Orca: a distributed serving system for Transformer-based generative models
-            (2022), for batches that sequences join and leave at every step.
+            (2022), for batches that sequences join and leave at every step; Zheng et al., SGLang:
+            efficient execution of structured language model programs, arXiv:2312.07104, for
+            beginnings that are shared.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from byhand.language.attention import LayerCache
 from byhand.language.decoder import Decoder
+
+LEAST = 8
+"""Fewer tokens are read again sooner than they are looked for and copied."""
 
 
 class Slots:
@@ -32,11 +39,36 @@ class Slots:
         config = decoder.config
         shape = count, config["num_key_value_heads"], config["head_dim"], context
         self.layers = [_SlotLayer(*shape, b.window, b.norm_in) for b in decoder.blocks]
-        self.lengths = [0] * count
+        self.smallest = min(layer.size for layer in self.layers)
+        self.kept: list[list[int]] = [[] for _ in range(count)]
+
+    def begin(self, slot: int, ids: list[int]) -> int:
+        """Give the slot to a sequence with this prompt; how many of its first tokens are known from
+        one of the slots, and are in this one now. The last token never is: what follows it is asked
+        for.
+        """
+        shared = [self._shared(kept, ids) for kept in self.kept]
+        source = max(range(self.count), key=shared.__getitem__)
+        known = shared[source]
+        if known < LEAST:
+            known = 0
+        elif source != slot:
+            for layer in self.layers:
+                layer.keys[slot, :, :known] = layer.keys[source, :, :known]
+                layer.values[slot, :, :known] = layer.values[source, :, :known]
+        self.kept[slot] = ids[:known]
+        return known
 
     def forget(self, slot: int) -> None:
-        """What the slot holds; another sequence may begin there."""
-        self.lengths[slot] = 0
+        """What the slot holds, such as after a step that failed."""
+        self.kept[slot] = []
+
+    def _shared(self, kept: list[int], ids: list[int]) -> int:
+        # `step` writes at the position after the last: once a layer is full, over an older one.
+        if len(kept) >= self.smallest:
+            return 0
+        most = min(len(kept), len(ids) - 1)
+        return next((k for k in range(most) if kept[k] != ids[k]), most)
 
     @torch.inference_mode()
     def step(self, new: dict[int, list[int]]) -> dict[int, Tensor]:
@@ -52,11 +84,11 @@ class Slots:
         # that takes no part the position after its last is written, and written again later.
         rows = max(single, default=-1) + 1
         ids = [single.get(slot, 0) for slot in range(rows)]
-        at = [min(length, self.context - 1) for length in self.lengths[:rows]]
+        at = [min(len(kept), self.context - 1) for kept in self.kept[:rows]]
         last = {slot: slot for slot in single}
         pieces = []
         for slot, piece in many.items():
-            past = self.lengths[slot]
+            past = len(self.kept[slot])
             pieces.append((slot, slice(len(ids), len(ids) + len(piece)), past))
             ids += piece
             at += range(past, past + len(piece))
@@ -73,7 +105,7 @@ class Slots:
             x = self.decoder.block(x, block, positions, attend)
         scores = self.decoder.scores(x[[last[slot] for slot in new]])
         for slot, taken in new.items():
-            self.lengths[slot] += len(taken)
+            self.kept[slot] += taken
         return dict(zip(new, scores, strict=True))
 
 

@@ -145,6 +145,7 @@ class Engine:
                 # Such as for want of memory: these answers end, and later ones begin.
                 logger.exception("a step failed")
                 for sequence in list(self._running):
+                    self._slots.forget(sequence.slot)
                     self._leave(sequence, {"error": f"{type(error).__name__}: {error}"})
 
     def _admit(self) -> None:
@@ -156,7 +157,8 @@ class Engine:
                 continue
             sequence.slot = min(self._free)
             self._free.remove(sequence.slot)
-            self._slots.forget(sequence.slot)
+            for _ in range(self._slots.begin(sequence.slot, sequence.wish.prompt)):
+                sequence.left.popleft()
             self._running.append(sequence)
 
     def _advance(self) -> None:

@@ -6,12 +6,17 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 from byhand.errors import ByhandError, InputError
 from byhand.language.generation import check_stops
 from byhand.serving.answers import Event
 from byhand.serving.planning import DTYPE
+
+PAUSE = 0.02
+"""Seconds from one part of a stream to the next, for each sequence that runs. A part costs
+processors that the model computes on a few milliseconds, on its way through Ray and HTTP."""
 
 
 class LanguageReplica:
@@ -50,8 +55,9 @@ class LanguageReplica:
             raise RuntimeError("the engine's thread has ended")
 
     async def answer(self, wish: dict[str, Any]) -> AsyncGenerator[list[Event], None]:
-        """The tokens of the prompt, and then the engine's events, as many as there are at a time.
-        What is refused is an event, too: an error of Python would reach the ingress as text."""
+        """The tokens of the prompt, and then the engine's events, as many as there are at a time:
+        the first and the last ones at once, those between not more often than `PAUSE` says. What is
+        refused is an event, too: an error of Python would reach the ingress as text."""
         if self.why:
             yield [_refusal(503, "model_failed", f"this model could not be loaded: {self.why}")]
             return
@@ -63,19 +69,27 @@ class LanguageReplica:
             return
         queue: asyncio.Queue[Event] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        left = len(wishes)
+        left, told = len(wishes), 0.0
+        ended = asyncio.Event()
 
         def emit(event: Event) -> None:
             loop.call_soon_threadsafe(queue.put_nowait, event)
+            if "text" not in event:
+                loop.call_soon_threadsafe(ended.set)
 
         cancelled = self.engine.submit(wishes, emit)
         try:
             yield [{"prompt": len(wishes[0].prompt)}]
             while left:
                 events = [await queue.get()]
+                pause = told + PAUSE * self.engine.load[0] - time.monotonic()
+                if pause > 0:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(ended.wait(), pause)
                 while not queue.empty():
                     events.append(queue.get_nowait())
                 left -= sum("finish" in event for event in events)
+                told = time.monotonic()
                 yield events
         finally:
             cancelled.set()
