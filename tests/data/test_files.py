@@ -158,6 +158,7 @@ def test_a_file_that_is_in_no_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cat: list[str]
 ) -> None:
     alone = replace(files.FILES["cat.png"], requirement=None, members=(), url="u://cats/a")
+    alone = replace(alone, instead="dog.png")
     monkeypatch.setitem(files.FILES, "cat.png", alone)
 
     def refuse(url: str, path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_file_that_is_in_no_package(
         fetch_file("cat.png")
     assert str(caught.value) == (
         "cat.png is not in the cache and u://cats/a cannot be read (timed out). Connect to a "
-        f"network and run again, or put the file at {path}"
+        f'network and run again, or put the file at {path}, or take "dog.png", which a package has'
     )
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT)

@@ -16,7 +16,7 @@ import pytest
 from byhand.data import BytePairs, Characters, Dataset, Split, Words, pairs, task
 from byhand.data.languages import begin, end, read
 from byhand.data.pairs import held_out, order_by_length
-from byhand.errors import ByhandError, InputError
+from byhand.errors import InputError
 
 # `byhand.data.pairs` is also the name of the function.
 room = importlib.import_module("byhand.data.pairs")
@@ -220,18 +220,6 @@ def test_sentences_of_tatoeba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     data = pairs("fra-eng")
     assert data.name == "fra-eng"
     np.testing.assert_array_equal(data.train.inputs, pairs(write(tmp_path)).train.inputs)
-
-
-def test_without_tatoeba_the_other_pairs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fetch(name: str) -> Path:
-        raise ByhandError(f"{name} is not in the cache")
-
-    monkeypatch.setattr(room, "fetch_file", fetch)
-    with pytest.raises(ByhandError) as error:
-        pairs("fra-eng")
-    assert str(error.value) == (
-        'fra-eng is not in the cache; or take "verses", other sentences, from a package'
-    )
 
 
 def test_verses_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

