@@ -18,6 +18,8 @@ from byhand.engines import Program
 from byhand.initializers import He
 from byhand.models import cnn
 from byhand.randomness import batch_order
+from byhand.training import Recipe, Run, trainer_for
+from byhand.training.session import recipe_of
 from byhand.views.style import STYLE
 
 FIGURES = Path(__file__).parents[1] / "figures"
@@ -59,6 +61,22 @@ def convolutional(steps: int) -> Program:
     if steps:
         *_, _ = learn(program, train, 20, 0, steps, steps)
     return program
+
+
+def trained(recipe: Recipe, folder: Path) -> Run:
+    """The run in this folder, trained to its end."""
+    if (folder / "config.toml").is_file():
+        run = Run(folder)
+        if run.status == "finished":
+            return run
+        trainer = trainer_for(recipe_of(run), run)
+        trainer.resume()
+    else:
+        trainer = trainer_for(recipe)
+        trainer.run = run = Run.create(recipe, folder.name, folder.parent)
+    with run.locked():
+        trainer.fit()
+    return run
 
 
 def publish(name: str, draw: Callable[[], Figure], lines: Sequence[str], folder: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _shared import output_folder, publish
+from _shared import output_folder, publish, trained
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -26,8 +26,8 @@ from byhand import checkpoints
 from byhand.export import export_huggingface
 from byhand.language.building import build
 from byhand.language.decoder import Cache
-from byhand.training import Run, read_recipe, trainer_for
-from byhand.training.session import data_of, language_model, recipe_of
+from byhand.training import read_recipe
+from byhand.training.session import data_of, language_model
 from byhand.views.style import PALETTE, SPLITS
 from byhand.views.subject import in_our_layers
 
@@ -55,23 +55,6 @@ class Findings:
     steps: list[int]
     losses: dict[str, list[float]]
     forms: dict[str, Form]
-
-
-def trained(folder: Path, changes: Sequence[str]) -> Run:
-    """The run in this folder, trained to its end."""
-    if (folder / "config.toml").is_file():
-        run = Run(folder)
-        if run.status == "finished":
-            return run
-        trainer = trainer_for(recipe_of(run), run)
-        trainer.resume()
-    else:
-        recipe = read_recipe(RECIPE, changes)
-        trainer = trainer_for(recipe)
-        trainer.run = run = Run.create(recipe, folder.name, folder.parent)
-    with run.locked():
-        trainer.fit()
-    return run
 
 
 def forms_of(folder: Path, windows: Array) -> Iterator[tuple[str, Array]]:
@@ -133,7 +116,7 @@ def draw(found: Findings) -> Figure:
 
 
 def main(folder: Path, run: str = RUN, changes: Sequence[str] = ()) -> Findings:
-    learned = trained(Path(run), changes)
+    learned = trained(read_recipe(RECIPE, changes), Path(run))
     epochs = [row for row in learned.metrics() if row["kind"] == "epoch"]
     windows = data_of(learned).validation.inputs[:WINDOWS]
     program, _ = language_model(learned, "numpy")

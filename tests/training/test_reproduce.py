@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from byhand.data import Dataset, Split
+from byhand.cli import outcome
+from byhand.data import Dataset, Languages, Split
+from byhand.data.vocabulary import Characters
 from byhand.engines import ENGINES
 from byhand.errors import ByhandError, InputError
 from byhand.training import Recipe, Run, find_recipe
@@ -25,6 +27,7 @@ from byhand.training.reproduce import (
     METRICS_OF_ALL,
     Comparison,
     _compare,
+    _same,
     _train,
     recipes_of,
     reproduce,
@@ -97,7 +100,8 @@ def test_a_set_is_found_by_its_name() -> None:
     with pytest.raises(InputError) as caught:
         recipes_of("nielson")
     there = (
-        "char, char-large, char-optimizers, cnn, gpt, mlp, nielsen, nielsen-conv, tasks, translate"
+        "char, char-large, char-optimizers, cnn, gpt, gpt-parts, mlp, nielsen, nielsen-conv, "
+        "tasks, translate"
     )
     assert str(caught.value) == f"no set of recipes 'nielson'; there is {there}"
     with pytest.raises(InputError) as caught:
@@ -148,6 +152,22 @@ def test_a_recipe_that_only_says_something_else_is_not(tmp_path: Path, recipes: 
     assert find_recipe("heaps").title == "Four heaps of points"
     second, _ = _train("heaps", 0, None, "numpy", tmp_path / "runs")
     assert first == second
+
+
+@pytest.mark.parametrize("name", ["char-lstm", "gpt-nano", "copy-transformer", "reverse-plain"])
+def test_what_a_run_has_from_its_data_is_no_change(name: str) -> None:
+    """A run writes the sizes of its text or of its languages into its config."""
+    recipe = find_recipe(name)
+    letters = Characters("abc")
+    run = recipe.with_vocabulary(3)
+    if recipe.data.kind == "task":
+        run = recipe.with_languages(Languages(letters, letters))
+    assert run != recipe
+    assert _same(run, recipe)
+    assert outcome._changed(run) is False
+    shorter = find_recipe(name, ["training.epochs=1"])
+    assert not _same(run, shorter)
+    assert outcome._changed(shorter) is True
 
 
 @pytest.mark.usefixtures("recipes")

@@ -54,6 +54,18 @@ def test_the_words() -> None:
     assert view.words == "loss 1.500; most by b head 1: +0.250 without it"
 
 
+def test_each_row_is_named_by_its_block_and_each_number_can_be_read() -> None:
+    names = [f"{block}.selfattention1" for block in ("encoder.attention1", "attention1")]
+    view = Heads(
+        "", 1.5, dict(zip([*names, "alone"], np.array([[0.1], [-0.2], [0.0]]), strict=True))
+    )
+    axes = heads.draw(view).axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["encoder.attention1", "attention1", "alone"]
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    assert colours == {"+0.100": "black", "−0.200": "white", "+0.000": "black"}
+
+
 def test_a_network_without_heads(text: Subject) -> None:
     with pytest.raises(DoesNotApply) as caught:
         heads_of(program_of(char_rnn(3, hidden=[2]).initialize(0)), TEST, "about")

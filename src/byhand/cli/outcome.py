@@ -73,10 +73,11 @@ def published(run: Run) -> list[dict[str, Any]]:
 def _changed(recipe: Recipe) -> bool:
     """Whether a recipe that comes with byhand was changed in more than its seed and engine."""
     from byhand.training import all_recipes
+    from byhand.training.model_tables import FROM_THE_DATA
 
     original = next((known for known in all_recipes() if known.title == recipe.title), recipe)
     aside = {"training": {"seed", "engine", "threads", "device", "compile", "amp"}}
-    aside["model"] = {"vocabulary"}  # it follows from the text
+    aside["model"] = FROM_THE_DATA
     return original.model_dump(exclude=aside) != recipe.model_dump(exclude=aside)
 
 

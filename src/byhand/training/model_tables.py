@@ -24,6 +24,8 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+FROM_THE_DATA = {"vocabulary", "context", "source_vocabulary", "target_vocabulary", "longest"}
+"""What a table leaves to the data; a run writes it down when it begins."""
 READ = {"text": "a text", "pairs": "pairs of sentences"}
 """What is no examples each of which has an answer."""
 

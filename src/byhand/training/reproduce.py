@@ -18,6 +18,7 @@ import numpy as np
 
 from byhand.errors import ByhandError, InputError
 from byhand.training.environment import THREADS
+from byhand.training.model_tables import FROM_THE_DATA
 from byhand.training.recipe import Published, Recipe, all_recipes, find_recipe
 from byhand.training.run import ROOT, Run
 from byhand.training.session import (
@@ -242,9 +243,9 @@ def _train(name: str, seed: int, epochs: int | None, engine: str, folder: Path) 
 
 def _same(one: Recipe, other: Recipe) -> bool:
     """Whether two recipes train the same; what they say about it, and the threads, may differ, and
-    a vocabulary follows from the text."""
+    some of the model follows from the data."""
     aside: dict[str, Any] = dict.fromkeys(("title", "set", "published"), True)
-    aside |= {"training": {"threads"}, "model": {"vocabulary"}}
+    aside |= {"training": {"threads"}, "model": FROM_THE_DATA}
     return one.model_dump(exclude=aside) == other.model_dump(exclude=aside)
 
 

@@ -75,7 +75,8 @@ def compute(subject: Subject) -> Alignment:
 
 @styled
 def draw(view: Alignment) -> Figure:
-    about = f"{view.about}\n{plain(view.words, 300)}"
+    of_heads = f", the mean of its {view.heads} heads" if view.heads > 1 else ""
+    about = f"{view.about}\n{view.layer}{of_heads}\n{plain(view.words, 300)}"
     page = figure(1.2 + 0.22 * len(view.wrote), "The alignment as it grows", about)
     steps = np.unique(np.linspace(1, len(view.wrote), PANELS).astype(int))
     for axes, count in zip(page.subplots(1, len(steps), squeeze=False).flat, steps, strict=True):

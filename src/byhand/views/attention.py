@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from byhand.data import Vocabulary
 from byhand.layers import Sequential
 from byhand.views.focus import Focus, check_unit
-from byhand.views.looking import Look, looks, named, smaller
+from byhand.views.looking import Look, block_of, looks, named, smaller
 from byhand.views.passage import FONT, shown
 from byhand.views.reading import pieces_of
 from byhand.views.style import figure, plain, styled
@@ -157,7 +157,7 @@ def draw(view: Attention) -> Figure:
             axes.set_xticks([])
             axes.set_yticks([])
             if head == 0:
-                axes.set_ylabel(plain(layer.partition(".")[0], 14), size=7)
+                axes.set_ylabel(plain(block_of(layer), 14), size=7)
             if row == 0:
                 axes.set_title(f"head {head}", size=8)
     axes = page.add_subplot(parts[1])

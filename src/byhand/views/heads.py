@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from byhand.data import Split
 from byhand.engines import Program
-from byhand.views.looking import with_heads
+from byhand.views.looking import block_of, with_heads
 from byhand.views.style import figure, plain, styled
 from byhand.views.subject import DoesNotApply, Subject
 from byhand.views.tiles import bar_beside, show_signed
@@ -93,10 +93,12 @@ def draw(view: Heads) -> Figure:
     axes.set_aspect("auto")
     axes.grid(visible=False)
     axes.set_xticks(range(table.shape[1]), [f"head {head}" for head in range(table.shape[1])])
-    axes.set_yticks(range(len(layers)), [plain(name, 30) for name in layers])
+    axes.set_yticks(range(len(layers)), [plain(block_of(name), 30) for name in layers])
+    largest = np.nanmax(np.abs(table))
     for (row, head), change in np.ndenumerate(table):
         if np.isfinite(change):
             words = f"{change:+.3f}".replace("-", "−")
-            axes.text(head, row, words, ha="center", va="center", size=8)
+            colour = "white" if abs(change) > 0.7 * largest else "black"
+            axes.text(head, row, words, ha="center", va="center", size=8, color=colour)
     bar_beside(axes, image)
     return page

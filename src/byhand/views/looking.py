@@ -56,6 +56,12 @@ def _kept(layers: Sequence[Layer], caches: Sequence[Any], within: str) -> Iterat
             yield Look(name, layer, cache.attended)
 
 
+def block_of(name: str) -> str:
+    """The block that an attention stands in, by which it is told from all others of a model: of
+    "encoder.attention1.selfattention1" "encoder.attention1"; its own name where it is in none."""
+    return name.rpartition(".")[0] or name
+
+
 def named(names: Sequence[str], asked: str) -> int:
     """The place of the attention that is asked for by its full name or by its block's.
 
