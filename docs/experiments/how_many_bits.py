@@ -131,7 +131,7 @@ def draw(found: Findings) -> Figure:
         left.plot(row.bits, row.kl, "o", color=PALETTE[of_256], markersize=4)
         place, side = ((-5, -3), "right") if of_256 else ((5, -2), "left")
         if row.kind.endswith("_0"):
-            place, side = (2, 5), "center"
+            place, side = (3, 4), "left"
         left.annotate(
             row.kind, (row.bits, row.kl), place, textcoords="offset points", fontsize=8, ha=side
         )

@@ -376,15 +376,28 @@ def test_a_disk_that_is_too_small_is_found_out_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = models.folder(tmp_path / "hf", "llama")
-    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    usage = shutil.disk_usage(tmp_path)._replace(free=400_000)
     monkeypatch.setattr(conversion.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(ByhandError) as error:
         checkpoints.convert(source, tmp_path / "out")
     assert str(error.value) == (
-        f"{tmp_path / 'out'} needs 0.0 GB and 0.0 GB are free there; nothing was written: "
+        f"{tmp_path / 'out'} needs 0.5 MB and 0.4 MB are free there; nothing was written: "
         "make room or choose another disk"
     )
     assert files(tmp_path) == {"hf"}
+
+
+def test_an_adapter_is_no_model(tmp_path: Path) -> None:
+    folder = tmp_path / "lora"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text("{}", "utf-8")
+    for read in (checkpoints.open, checkpoints.inspect):
+        with pytest.raises(InputError) as error:
+            read(folder)
+        assert str(error.value) == (
+            f"{folder} is an adapter, and no model by itself; byhand weights merge BASE {folder} "
+            "TO_PATH makes one of it and its base"
+        )
 
 
 def test_two_names_of_one_storage_count_once(tmp_path: Path) -> None:

@@ -21,12 +21,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byhand import checkpoints
-from byhand.checkpoints import gguf_model, sentencepiece, tiktoken
+from byhand.checkpoints import (
+    gguf_model,
+    inspection,
+    sentencepiece,
+    tiktoken,
+    tokenizer_json,
+)
 from byhand.checkpoints.gguf import parse_gguf_header, read_gguf_header
 from byhand.checkpoints.pickled import read_pickle
 from byhand.checkpoints.safetensors_header import read_safetensors_header
 from byhand.checkpoints.torch_file import read_torch_file
-from byhand.checkpoints.vocabulary import Vocabulary
+from byhand.checkpoints.vocabulary import SENTENCEPIECE, Kind, Vocabulary
 from byhand.errors import InputError
 
 from . import models
@@ -219,6 +225,41 @@ def test_impossible_settings_are_named(
     assert message in refusal(lambda: checkpoints.open(source))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("temperature", "x", "'x'"),
+        ("temperature", 1e308, "1e+308"),
+        ("top_p", float("nan"), "nan"),
+        ("top_k", -1, "-1"),
+        ("top_k", 1.5, "1.5"),
+        ("min_p", True, "True"),
+    ],
+)
+def test_numbers_to_draw_by_that_are_none(
+    tmp_path: Path, name: str, value: object, found: str
+) -> None:
+    path = models.folder(tmp_path / "hf", "llama") / "generation_config.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"temperature": None}))
+    assert checkpoints.open(path.parent).generation.keys() == whole.keys() - {"temperature"}
+    path.write_text(json.dumps(whole | {name: value}))
+    assert refusal(lambda: checkpoints.open(path.parent)) == (
+        f"{path}: {name} is {found}, expected a number from 0 on; correct it, or fetch the model "
+        "again"
+    )
+
+
+@pytest.mark.parametrize("value", [None, -1, 0, "x", 1e308])
+@pytest.mark.parametrize("name", ["query_pre_attn_scalar", "rope_local_base_freq"])
+def test_impossible_settings_of_gemma(tmp_path: Path, name: str, value: object) -> None:
+    path = models.folder(tmp_path / "hf", "gemma3") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    assert refusal(lambda: checkpoints.open(path.parent)) == (
+        f"{path}: {name} is {value!r}, expected a positive number"
+    )
+
+
 JUNK = (None, True, -1, 0, 1.5, 1e308, "x", [], ["x"], {}, {"x": 1}, 10**30)
 
 
@@ -255,8 +296,17 @@ def test_junk_in_place_of_any_field_of_gguf(tmp_path: Path, value: Any) -> None:
     for key in header.metadata:
         changed = replace(header, metadata={**header.metadata, key: value})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(gguf_model, "read_gguf_header", lambda path, changed=changed: changed)
+            for reader in (gguf_model, inspection):
+                patch.setattr(reader, "read_gguf_header", lambda path, changed=changed: changed)
             outcome(partial(checkpoints.open, tmp_path / "m.gguf"))
+            checkpoints.inspect(tmp_path / "m.gguf")
+
+
+def test_a_word_that_would_take_hours() -> None:
+    words = Vocabulary(SENTENCEPIECE, "default", ["a", "a" * 10**6], [Kind.NORMAL] * 2, [0.0, 0.0])
+    assert refusal(lambda: tokenizer_json.written(words, HERE)) == (
+        "here: its tokenizer has a word of more than 1024 letters; fetch the model again"
+    )
 
 
 def test_an_index_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:

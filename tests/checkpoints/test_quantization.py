@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from gguf import GGMLQuantizationType, GGUFReader
 from gguf.quants import dequantize, quantize
 
 from byhand import checkpoints
-from byhand.checkpoints import llama_cpp
+from byhand.checkpoints import conversion, llama_cpp
 from byhand.checkpoints.forward import as_torch
 from byhand.checkpoints.quantization import FALLBACK, FILE_TYPES
 from byhand.errors import ByhandError, InputError
@@ -37,6 +39,10 @@ def test_each_type_is_what_llama_cpp_reads(tmp_path: Path, kind: str) -> None:
     raw = next(t for t in reader.tensors if t.name == "blk.0.ffn_up.weight")
     values = checkpoints.open(source).tensor(up).read()
     assert np.array_equal(raw.data, quantize(values, GGMLQuantizationType[kind]))
+
+
+def q4_0(source: Path, path: Path) -> Path:
+    return checkpoints.quantize(source, path, "q4_0").path
 
 
 def test_fewer_bits_are_further_from_the_original(tmp_path: Path) -> None:
@@ -77,6 +83,46 @@ def test_wrong_wishes(tmp_path: Path, destination: str, kind: str, message: str)
     with pytest.raises(InputError) as error:
         checkpoints.quantize(tmp_path / "hf", tmp_path / destination, kind)
     assert str(error.value).endswith(message)
+
+
+def test_a_disk_that_is_too_small_is_found_out_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, path = models.folder(tmp_path / "hf", "llama"), tmp_path / "m.gguf"
+    needed = conversion.BESIDE * 320 + checkpoints.inspect(q4_0(source, path)).nbytes
+    path.unlink()
+    usage = shutil.disk_usage(tmp_path)._replace(free=needed - 1)
+    monkeypatch.setattr(conversion.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(ByhandError) as error:
+        q4_0(source, path)
+    assert str(error.value) == (
+        f"{path} needs 0.2 MB and 0.2 MB are free there; nothing was written: make room or choose "
+        "another disk"
+    )
+    assert error.value.exit_code == 1
+    assert [inside.name for inside in tmp_path.iterdir()] == ["hf"]
+    usage = usage._replace(free=needed)
+    assert q4_0(source, path).is_file()
+
+
+@pytest.mark.parametrize(
+    "end", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
+def test_what_ends_in_the_middle_leaves_nothing(
+    tmp_path: Path, end: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, path = models.folder(tmp_path / "hf", "llama"), tmp_path / "m.gguf"
+    left = iter(range(5))
+
+    def told(text: str) -> None:
+        if next(left, None) is None:
+            raise end
+
+    with pytest.raises(type(end)):
+        checkpoints.quantize(source, path, "q4_0", told)
+    assert [inside.name for inside in tmp_path.iterdir()] == ["hf"]
+    if isinstance(end, OSError):
+        assert end.filename == str(path)
 
 
 def test_without_the_package_of_the_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

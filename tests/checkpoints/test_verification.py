@@ -169,6 +169,16 @@ def test_tokenizers_are_compared(tmp_path: Path) -> None:
     assert not found.agree
 
 
+def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
+    source = models.folder(tmp_path / "a", "llama")
+    shutil.copytree(source, tmp_path / "b")
+    (tmp_path / "b/tokenizer.json").write_text('{"model": 3', "utf-8")
+    with pytest.raises(InputError) as error:
+        checkpoints.verify(source, tmp_path / "b")
+    assert str(error.value).startswith(f"{tmp_path / 'b'}: tokenizer.json cannot be read (")
+    assert str(error.value).endswith("); fetch it again")
+
+
 def test_families_are_not_mixed(tmp_path: Path) -> None:
     a, b = models.folder(tmp_path / "a", "llama"), models.folder(tmp_path / "b", "qwen3")
     with pytest.raises(InputError) as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from byhand import checkpoints
+from byhand.errors import InputError
 from byhand.language import decoder as decoding
 from byhand.language.building import build
 from byhand.language.decoder import Cache, Decoder
@@ -100,3 +102,16 @@ def test_eight_bits_do_little_beside_rounding_to_bfloat16(tmp_path: Path, name: 
         errors[dtype] = [float((found - theirs).norm()) for found in (many, steps)]
     assert max(errors["int8"]) < 3 * max(errors["bf16"])
     assert min(errors["int8"]) > 0
+
+
+@pytest.mark.parametrize("activation", ["relu", None, []])
+def test_an_activation_that_is_not_known(tmp_path: Path, activation: object) -> None:
+    path = models.folder(tmp_path, "llama") / "config.json"
+    config = json.loads(path.read_text("utf-8")) | {"hidden_act": activation}
+    path.write_text(json.dumps(config), "utf-8")
+    with pytest.raises(InputError) as refused:
+        decoder(tmp_path)
+    assert str(refused.value) == (
+        f"the activation {activation!r} is not one that byhand computes; there is silu, gelu, "
+        "gelu_pytorch_tanh"
+    )

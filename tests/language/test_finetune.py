@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from byhand import checkpoints, language, napkin
+from byhand.checkpoints import conversion
 from byhand.errors import ByhandError, DamagedFileError, InputError, TrainingError
 from byhand.language import finetune_memory
 from byhand.language.finetune import Session
@@ -214,8 +216,42 @@ def test_what_does_not_fit_is_refused_before_it_is_loaded(
         Session(settings, tmp_path / "lora", free=10**8)
     assert str(refused.value) == (
         "training needs 0.8 GB (weights 0.00 + adapters 0.00 + activations 0.00 + logits 0.00 + "
-        "libraries 0.80) and 0.1 GB are free; take a smaller --batch-size than 4 or --context "
-        "than 32"
+        "libraries 0.80) and 0.1 GB are free; take a smaller model"
+    )
+    assert not (tmp_path / "lora").exists()
+
+
+@pytest.mark.parametrize(
+    ("free", "dtype", "advice"),
+    [
+        (10, "f32", "take a smaller --batch-size than 4 or --context than 256"),
+        (6, "f32", "--dtype bf16 halves the weights"),
+        (6, "bf16", "take a smaller model"),
+        (4, "f32", "take a smaller model"),
+    ],
+)
+def test_what_to_change_is_what_would_help(free: int, dtype: str, advice: str) -> None:
+    giga = 10**9
+    need = finetune_memory.TrainingMemory(8 * giga, giga // 10, 2 * giga, giga // 10)
+    finetune_memory.check(need, 12 * giga, 4, 256, dtype)
+    with pytest.raises(InputError) as refused:
+        finetune_memory.check(need, free * giga, 4, 256, dtype)
+    assert str(refused.value) == (
+        "training needs 11.0 GB (weights 8.00 + adapters 0.10 + activations 2.00 + logits 0.10 + "
+        f"libraries 0.80) and {free}.0 GB are free; {advice}"
+    )
+
+
+def test_a_disk_without_room_is_found_out_before(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=200_000)
+    monkeypatch.setattr(conversion.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(ByhandError) as refused:
+        Session.begin(settings, tmp_path / "lora")
+    assert str(refused.value) == (
+        f"{tmp_path / 'lora'} needs 0.2 MB and 0.2 MB are free there; nothing was written: make "
+        "room or choose another disk"
     )
     assert not (tmp_path / "lora").exists()
 

@@ -118,7 +118,9 @@ def test_adapters_without_a_model_below(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["nothing", "./a/b", "no/such/folder", "../x", "/absent"])
+@pytest.mark.parametrize(
+    "name", ["nothing", "./a/b", "no/such/folder", "../x", "/absent", "models/x.gguf"]
+)
 def test_what_is_no_model(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as refused:

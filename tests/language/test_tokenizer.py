@@ -118,6 +118,8 @@ def test_templates_know_the_words_of_transformers(tiny: Path, tmp_path: Path) ->
         ),
         ("{{ messages.append(1) }}", "unsafe"),
         ("{% if %}", "Expected an expression"),
+        ("{{ 1 // 0 }}", "by zero"),
+        ("{{ '{1}'.format('x') }}", "out of range"),
     ],
 )
 def test_a_template_can_refuse_and_cannot_escape(
@@ -158,6 +160,29 @@ def test_a_damaged_tokenizer(tiny: Path, tmp_path: Path) -> None:
         Tokenizer(checkpoints.open(tmp_path))
     assert str(refused.value).startswith(f"{tmp_path}: tokenizer.json cannot be read (")
     assert str(refused.value).endswith("); fetch it again")
+
+
+def test_special_words_that_are_none(tiny: Path, tmp_path: Path) -> None:
+    for path in tiny.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    path = tmp_path / "tokenizer_config.json"
+    settings = json.loads(path.read_text("utf-8"))
+    junk = {"bos_token": {"x": 1}, "eos_token": {"content": "<s>"}, "unk_token": 3}
+    path.write_text(json.dumps(settings | junk), "utf-8")
+    assert Tokenizer(checkpoints.open(tmp_path)).special == {"eos_token": "<s>"}
+
+
+def test_a_tokenizer_that_panics(tiny: Path, tmp_path: Path) -> None:
+    for path in tiny.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    words = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    words["post_processor"]["special_tokens"] = {}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(words), "utf-8")
+    with pytest.raises(InputError) as refused:
+        Tokenizer(checkpoints.open(tmp_path))
+    assert str(refused.value) == (
+        f"{tmp_path}: tokenizer.json cannot be read (no entry found for key); fetch it again"
+    )
 
 
 @pytest.mark.parametrize("wrong", [[], "hello", {}, None])

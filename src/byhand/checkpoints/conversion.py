@@ -22,7 +22,7 @@ FOLDER_WRITERS: dict[str, Callable[[Checkpoint, Path, Plan], None]] = {
     "pth": meta.write_meta,
     "safetensors": huggingface.write_folder,
 }
-SPARE = 16_000_000  # bytes for tokenizer and settings
+BESIDE = 256  # bytes for each word, in tokenizer and settings: Gemma's have 150
 
 
 def open(path: str | Path) -> Checkpoint:
@@ -55,6 +55,11 @@ def format_of(path: Path) -> str:
         return "pth"
     if (path / huggingface.CONFIG).is_file():
         return "safetensors"
+    if (path / huggingface.ADAPTER).is_file():
+        raise InputError(
+            f"{path} is an adapter, and no model by itself; byhand weights merge BASE {path} "
+            "TO_PATH makes one of it and its base"
+        )
     found = sorted(path.glob(f"*{SUFFIX}"))
     if found:
         raise InputError(f"{path} is a folder with {found[0].name}; name that file")
@@ -101,7 +106,9 @@ def write(
 
 def _written(checkpoint: Checkpoint, destination: Path, to: str, dtype: str | None) -> Checkpoint:
     planned = plan(checkpoint, dtype)
-    _check_room(checkpoint, destination, planned)
+    widths = {name: DTYPES[kind]().itemsize for name, kind in planned.dtypes.items()}
+    nbytes = sum(t.size * widths[name] for name, t in checkpoint.tensors.items())
+    check_room(destination, nbytes + beside(checkpoint))
     if to == "gguf":
         with atomic(destination) as temporary:
             write_gguf_model(checkpoint, temporary, planned)
@@ -134,18 +141,32 @@ def check_new(destination: Path) -> None:
         raise InputError(f"{destination} exists already; choose another name or remove it")
 
 
-def _check_room(checkpoint: Checkpoint, destination: Path, planned: Plan) -> None:
-    widths = {name: DTYPES[kind]().itemsize for name, kind in planned.dtypes.items()}
-    needed = SPARE + sum(t.size * widths[name] for name, t in checkpoint.tensors.items())
+def beside(checkpoint: Checkpoint) -> int:
+    """Bytes that a model takes beside its tensors, at most."""
+    return BESIDE * int(checkpoint.config["vocab_size"])
+
+
+def check_room(destination: Path, needed: int) -> None:
+    """Refuse what the disk has no room for, before anything is written.
+
+    needed      bytes
+
+    Raises      ByhandError with what is needed and what is free
+    """
     folder = destination.absolute()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise ByhandError(
-            f"{destination} needs {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free there; "
-            "nothing was written: make room or choose another disk"
+            f"{destination} needs {readable(needed)} and {readable(free)} are free there; nothing "
+            "was written: make room or choose another disk"
         )
+
+
+def readable(nbytes: int) -> str:
+    """As in 96.6 MB."""
+    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.1f} MB"
 
 
 def _write_whole(

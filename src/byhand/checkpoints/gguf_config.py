@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from byhand.checkpoints import gguf_write
+from byhand.checkpoints import gguf_write, settings
 from byhand.checkpoints.description import Checkpoint, Config
 from byhand.checkpoints.families import ARCHITECTURES, Family, unknown
 from byhand.checkpoints.gguf import GGUFHeader
@@ -103,8 +103,13 @@ def _scaling(header: GGUFHeader) -> dict[str, Any] | None:
     return scaling
 
 
-def generation(header: GGUFHeader, config: Config, ends: list[int]) -> dict[str, Any]:
-    """generation_config.json: which numbers begin and end an answer, and how to draw."""
+def generation(
+    header: GGUFHeader, config: Config, ends: list[int], origin: object
+) -> dict[str, Any]:
+    """generation_config.json: which numbers begin and end an answer, and how to draw.
+
+    Raises      InputError where a number is none
+    """
     found: dict[str, Any] = {}
     for key in ("bos_token_id", "pad_token_id"):
         if key in config:
@@ -116,7 +121,7 @@ def generation(header: GGUFHeader, config: Config, ends: list[int]) -> dict[str,
         for ours, theirs in SAMPLING.items()
         if isinstance(value := header.metadata.get(theirs), int | float)
     }
-    return found | ({"do_sample": True} if drawn else {}) | drawn
+    return settings.generation(found | ({"do_sample": True} if drawn else {}) | drawn, origin)
 
 
 def about(metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -70,7 +70,7 @@ def open_gguf(path: Path) -> Checkpoint:
         config,
         tensors,
         tokenizer if "tokenizer.ggml.model" in header.metadata else None,
-        gguf_config.generation(header, config, _ends(header, tokenizer)),
+        gguf_config.generation(header, config, _ends(header, tokenizer), path),
         gguf_config.about(header.metadata),
     )
 

@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 
 from byhand.checkpoints.assembly import assembled
-from byhand.checkpoints.description import Checkpoint, Tensor
+from byhand.checkpoints.description import Checkpoint, Config, Tensor
 from byhand.checkpoints.families import family_of
 from byhand.checkpoints.numbers import DTYPES, TORCH_NAMES
 from byhand.checkpoints.safetensors_header import read_safetensors_header
-from byhand.checkpoints.settings import normalised, sound
+from byhand.checkpoints.settings import generation, normalised, sound
 from byhand.checkpoints.tokenizer_files import FileTokenizer, as_json, read_json
 from byhand.checkpoints.torch_file import Place
 from byhand.checkpoints.writing import Plan, pieces
 from byhand.errors import InputError
 
 CONFIG, GENERATION, README = "config.json", "generation_config.json", "README.md"
+ADAPTER = "adapter_config.json"
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 LARGEST_SHARD = 5_000_000_000
 FRONT_MATTER = "---"
@@ -48,16 +49,24 @@ def open_folder(folder: Path) -> Checkpoint:
                 raise InputError(f"{folder}: two files hold the tensor {tensor.name[:80]}")
             found[tensor.name] = _tensor(path, tensor)
     tensors = assembled(config, family, 0, found, folder)
-    generation = folder / GENERATION
     return Checkpoint(
         folder,
         "safetensors",
         config,
         tensors,
         FileTokenizer.of(folder),
-        read_json(generation) if generation.is_file() else {},
+        generation_of(folder),
         about(folder, config),
     )
+
+
+def generation_of(folder: Path) -> Config:
+    """How answers are drawn, and which words end them.
+
+    Raises      InputError where a number is none
+    """
+    path = folder / GENERATION
+    return generation(read_json(path), path) if path.is_file() else {}
 
 
 def shard_files(folder: Path) -> list[Path]:

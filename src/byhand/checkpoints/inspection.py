@@ -15,7 +15,7 @@ from typing import Any
 from byhand.checkpoints import huggingface, meta, tiktoken
 from byhand.checkpoints.conversion import format_of
 from byhand.checkpoints.ggml_types import NAMED
-from byhand.checkpoints.gguf import read_gguf_header
+from byhand.checkpoints.gguf import LongArray, read_gguf_header
 from byhand.checkpoints.gguf_tokenizer import PREFIX, TEMPLATE
 from byhand.checkpoints.safetensors_header import read_safetensors_header
 from byhand.checkpoints.shards import shards
@@ -102,7 +102,7 @@ def _gguf(path: Path) -> Inspection:
         hidden_size=_count(header.field("embedding_length")),
         context=_count(header.field("context_length")),
         tokenizer=GGUF_KINDS.get(kind, _text(kind)) if isinstance(kind, str) else None,
-        vocabulary=None if words is None else len(words),
+        vocabulary=len(words) if isinstance(words, list | LongArray) else None,
         chat_template=_text(template),
     )
 

@@ -55,14 +55,13 @@ def open_meta(folder: Path) -> Checkpoint:
         config = _config(params, found, folder)
     family = family_of(config, folder)
     tensors = assembled(config, family, 2, found, folder, partial(_adapted, config))
-    generation = folder / huggingface.GENERATION
     return Checkpoint(
         folder,
         "pth",
         config,
         tensors,
         FileTokenizer.of(folder),
-        read_json(generation) if generation.is_file() else {},
+        huggingface.generation_of(folder),
         huggingface.about(folder, config),
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from byhand.checkpoints import llama_cpp
-from byhand.checkpoints.conversion import SUFFIX, check_new
+from byhand.checkpoints.conversion import SUFFIX, beside, check_new, check_room
 from byhand.checkpoints.conversion import open as open_checkpoint
 from byhand.checkpoints.description import Checkpoint, Tensor
 from byhand.checkpoints.ggml_types import NAMED
@@ -54,7 +54,7 @@ def quantize(
     tell        is told which tensor is being rounded
 
     Raises      InputError for another type or destination, and where the package gguf, or for
-                q2_k to q6_k llama.cpp's library, is missing
+                q2_k to q6_k llama.cpp's library, is missing; ByhandError where the disk has no room
     """
     source, destination = Path(source), Path(destination)
     name = type_named(kind)
@@ -70,6 +70,9 @@ def quantize(
         llama_cpp.check_there(name.lower())
     check_new(destination)
     checkpoint = open_checkpoint(source)
+    kinds = ((tensor, NAMED[_kind(name, tensor)]) for tensor in checkpoint.tensors.values())
+    nbytes = sum(kind.nbytes(tensor.shape[-1], tensor.size) for tensor, kind in kinds)
+    check_room(destination, nbytes + beside(checkpoint))
     planned = plan(checkpoint, None)
     stored = partial(_stored, name, tell)
     with atomic(destination) as temporary:
@@ -89,14 +92,22 @@ def type_named(kind: str) -> str:
     raise InputError(f"cannot quantize to {kind!r}; {advice}")
 
 
-def _stored(kind: str, tell: Callable[[str], None], tensor: Tensor) -> Stored:
-    """The type of a tensor in the file, and its blocks in pieces of whole rows."""
+def _kind(kind: str, tensor: Tensor) -> str:
+    """The type of a tensor in the file."""
+    if len(tensor.shape) < 2:
+        return "F32"
     if tensor.name in ("model.embed_tokens.weight", "lm_head.weight"):
         kind = OUTSIDE
     if tensor.shape[-1] % NAMED[kind].block:
         kind = FALLBACK.get(kind, "F16")
     if tensor.shape[-1] % NAMED[kind].block:
         kind = "F16"
+    return kind
+
+
+def _stored(kind: str, tell: Callable[[str], None], tensor: Tensor) -> Stored:
+    """Its type, and its blocks in pieces of whole rows."""
+    kind = _kind(kind, tensor)
     return Stored(kind, _blocks(kind, tell, tensor))
 
 

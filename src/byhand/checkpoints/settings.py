@@ -23,6 +23,7 @@ SIZES = (
 )
 LOCAL_THETA, GEMMA_PATTERN, GEMMA_SCALAR = 10_000.0, 6, 256
 LLAMA3 = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+DRAWN = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 SCALINGS = ("default", "linear", "llama3", "yarn")
 
 
@@ -110,14 +111,21 @@ def _rope(found: Config, parameters: Any, family: Family, origin: object) -> Non
                     "positive number"
                 )
     for name in ("rope_theta", "rms_norm_eps"):
-        if not isinstance(found[name], int | float) or not 0 < found[name] < 1e12:
-            raise InputError(f"{origin}: {name} is {found[name]!r:.40}, expected a positive number")
+        _check_positive(found, name, origin)
+
+
+def _check_positive(config: Config, name: str, origin: object) -> None:
+    value = config[name]
+    if not isinstance(value, int | float) or not 0 < value < 1e12:
+        raise InputError(f"{origin}: {name} is {value!r:.40}, expected a positive number")
 
 
 def _gemma(found: Config, origin: object) -> None:
     """Gemma 3's layers attend to a window, and every sixth to everything."""
     found.setdefault("query_pre_attn_scalar", GEMMA_SCALAR)
     found.setdefault("rope_local_base_freq", LOCAL_THETA)
+    for name in ("query_pre_attn_scalar", "rope_local_base_freq"):
+        _check_positive(found, name, origin)
     found.setdefault("sliding_window", 4096)
     found.setdefault("hidden_activation", "gelu_pytorch_tanh")
     found.pop("sliding_window_pattern", None)
@@ -134,6 +142,23 @@ def gemma_layers(layers: int) -> list[str]:
     """What each layer of Gemma 3 attends to."""
     kinds = ("full_attention", "sliding_attention")
     return [kinds[bool((k + 1) % GEMMA_PATTERN)] for k in range(layers)]
+
+
+def generation(found: Config, origin: object) -> Config:
+    """generation_config.json as it is, without what is null.
+
+    Raises      InputError where a number that decides how words are drawn is none
+    """
+    found = {key: value for key, value in found.items() if value is not None}
+    for name in DRAWN:
+        kinds: tuple[type, ...] = (int,) if name == "top_k" else (int, float)
+        value = found.get(name, 1)
+        if type(value) not in kinds or not 0 <= value < 2**31:
+            raise InputError(
+                f"{origin}: {name} is {value!r:.40}, expected a number from 0 on; correct it, or "
+                "fetch the model again"
+            )
+    return found
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:

@@ -12,11 +12,10 @@ import binascii
 from functools import cache
 from itertools import pairwise
 
-from byhand.checkpoints.vocabulary import BYTE_LEVEL, Kind, Vocabulary
+from byhand.checkpoints.vocabulary import BYTE_LEVEL, LONGEST_WORD, Kind, Vocabulary
 from byhand.errors import InputError
 
 RESERVED = 256
-LONGEST_WORD = 1024
 _NAMED = {
     0: "<|begin_of_text|>",
     1: "<|end_of_text|>",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from byhand.checkpoints import pretokenizers, sentencepiece, tiktoken, tokenizer_json
+from byhand.checkpoints.description import Tokenizer
 from byhand.checkpoints.settings import sound
 from byhand.checkpoints.vocabulary import BYTE_LEVEL, SENTENCEPIECE, Kind, Vocabulary
 from byhand.errors import InputError
@@ -130,6 +131,28 @@ def model_file(vocabulary: Vocabulary) -> bytes | None:
     if vocabulary.model == BYTE_LEVEL and name == "llama-bpe" and first:
         return tiktoken.written(vocabulary) if special == tiktoken.special_words() else None
     return None
+
+
+def loaded(tokenizer: Tokenizer, name: object) -> Any:
+    """The tokenizer as the library `tokenizers` has it.
+
+    name        what the error calls the model
+
+    Raises      InputError where the library cannot read tokenizer.json
+    """
+    from tokenizers import Tokenizer as Words
+
+    content = tokenizer.files()[JSON]
+    try:
+        words = Words.from_buffer(content)
+        words.encode("a")  # some of what is wrong comes out when it is used
+    except BaseException as error:
+        # The library has no class of its own, and what Rust calls a panic is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"{name}: {JSON} cannot be read ({reason:.80}); fetch it again") from None
+    return words
 
 
 def read_json(path: Path) -> dict[str, Any]:

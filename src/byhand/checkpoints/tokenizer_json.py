@@ -18,6 +18,7 @@ from byhand.checkpoints.vocabulary import (
     BYTE_LEVEL,
     END_OF_MESSAGE,
     END_OF_TURN,
+    LONGEST_WORD,
     SENTENCEPIECE,
     Kind,
     Vocabulary,
@@ -34,7 +35,8 @@ SPACE = "▁"
 def written(vocabulary: Vocabulary, origin: object) -> dict[str, bytes]:
     """tokenizer.json and tokenizer_config.json.
 
-    Raises      InputError for a byte-level tokenizer that cuts text in an unknown way
+    Raises      InputError for a byte-level tokenizer that cuts text in an unknown way, and for
+                words that are none
     """
     # Not indented: the encoder that indents takes seconds for a large vocabulary.
     return {
@@ -88,6 +90,11 @@ def _tokenizer(vocabulary: Vocabulary, origin: object) -> Json:
         whole["pre_tokenizer"] = pretokenizers.pre_tokenizer(name, origin)
         whole["decoder"] = {**byte_pieces, "use_regex": True}
     else:
+        if max(map(len, words), default=0) > LONGEST_WORD:
+            raise InputError(
+                f"{origin}: its tokenizer has a word of more than {LONGEST_WORD} letters; fetch "
+                "the model again"
+            )
         model["merges"] = _spelled(_merges(vocabulary, numbers))
         whole |= _around_sentencepiece(vocabulary.add_space)
     whole["post_processor"] = _template(vocabulary)

@@ -14,6 +14,7 @@ from byhand.checkpoints.description import Checkpoint, Tensor
 from byhand.checkpoints.families import BLOCK
 from byhand.checkpoints.guesses import guess, within_rounding
 from byhand.checkpoints.numbers import Array, to_float32
+from byhand.checkpoints.tokenizer_files import loaded
 from byhand.errors import InputError
 
 PROMPT = "A neural network is a function with many parameters: it is trained, and then it is used."
@@ -206,11 +207,10 @@ def _cut(side: Checkpoint, prompt: str) -> list[int] | None:
     if side.tokenizer is None:
         return None
     try:
-        from tokenizers import Tokenizer
+        words = loaded(side.tokenizer, side.path)
     except ImportError:
         return None
-    description = side.tokenizer.files()["tokenizer.json"].decode()
-    return list(Tokenizer.from_str(description).encode(prompt).ids)
+    return list(words.encode(prompt).ids)
 
 
 def _compared(

@@ -11,6 +11,8 @@ BYTE_LEVEL, SENTENCEPIECE = "gpt2", "llama"
 
 END_OF_TURN = ("<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end_of_turn|>")
 END_OF_MESSAGE = ("<|eom_id|>",)
+LONGEST_WORD = 1024
+"""Far above every vocabulary there is: the work on a word goes with the square of its length."""
 
 
 class Kind(IntEnum):

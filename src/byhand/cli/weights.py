@@ -22,7 +22,7 @@ ModelPath = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL",
-        help="A .gguf file, or a folder as Hugging Face or Meta has it.",
+        help="A .gguf file, a folder as Hugging Face or Meta has it, or smollm2 or gemma3.",
         show_default=False,
     ),
 ]
@@ -45,7 +45,7 @@ def inspect_(
         Path,
         typer.Argument(
             metavar="MODEL",
-            help="A .gguf, .safetensors or .pth file, or a folder with a model.",
+            help="A .gguf, .safetensors or .pth file, a folder with a model, or smollm2 or gemma3.",
             show_default=False,
         ),
     ],
@@ -53,21 +53,33 @@ def inspect_(
 ) -> None:
     """Say what a file or folder of weights holds, by its headers alone."""
     from byhand.checkpoints import inspect
+    from byhand.checkpoints.conversion import readable
 
-    found = inspect(path)
+    found = inspect(_there(path))
     if as_json:
         print_json(_plain(found))
         return
     print_facts(_facts(found))
     rows = [
-        (kind, f"{count:,}", f"{numbers:,}", _size(nbytes))
+        (kind, f"{count:,}", f"{numbers:,}", readable(nbytes))
         for kind, (count, numbers, nbytes) in found.types.items()
     ]
     print()
     print_table(("type", "tensors", "numbers", "size"), rows, ("tensors", "numbers", "size"))
 
 
+def _there(path: Path) -> Path:
+    """What a person names: a path, or one of the models that byhand fetches."""
+    if path.exists():
+        return path
+    from byhand.language.sources import KNOWN, located
+
+    return located(path) if str(path) in KNOWN else path
+
+
 def _facts(found: Inspection) -> list[tuple[str, str]]:
+    from byhand.checkpoints.conversion import readable
+
     words = f", {found.vocabulary:,} words" if found.vocabulary else ""
     template = found.chat_template
     lines = [
@@ -76,13 +88,18 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
         ("name", found.name),
         ("licence", found.licence),
         ("parameters", f"{found.parameters:,}"),
-        ("size", _size(found.nbytes)),
+        ("size", readable(found.nbytes)),
         ("layers", found.layers and f"{found.layers} of width {found.hidden_size}"),
         ("context", found.context and f"{found.context:,} words"),
         ("tokenizer", f"{found.tokenizer}{words}" if found.tokenizer else "none"),
         ("chat template", f"yes: {template.splitlines()[0][:80]}" if template else "no"),
     ]
-    return [(name, str(text or "not stated")) for name, text in lines]
+    return [(name, _printed(str(text or "not stated"))) for name, text in lines]
+
+
+def _printed(text: str) -> str:
+    """Somebody else's words, without what would command the terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _plain(found: Inspection) -> dict[str, Any]:
@@ -109,10 +126,6 @@ def _plain(found: Inspection) -> dict[str, Any]:
             for t in found.tensors
         ],
     }
-
-
-def _size(nbytes: int) -> str:
-    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.1f} MB"
 
 
 @app.command()
@@ -144,7 +157,7 @@ def convert(
 
     with status(as_json) as tell:
         tell(f"converting {source}")
-        made = checkpoints.convert(source, destination, to, dtype)
+        made = checkpoints.convert(_there(source), destination, to, dtype)
     _say_written(source, made, as_json)
 
 
@@ -293,7 +306,7 @@ def verify(
     from byhand import checkpoints
 
     with status(as_json) as tell:
-        found = checkpoints.verify(a, b, prompt, tell)
+        found = checkpoints.verify(_there(a), _there(b), prompt, tell)
     if as_json:
         print_json(_plain_verdict(found))
     else:

@@ -13,10 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
+from byhand.checkpoints.huggingface import ADAPTER
 from byhand.checkpoints.tokenizer_files import read_json
 from byhand.errors import InputError
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS = ADAPTER, "adapter_model.safetensors"
 PREFIX = "base_model.model."
 OTHER = ("use_dora", "modules_to_save", "alpha_pattern", "rank_pattern", "fan_in_fan_out")
 """Settings that change more than W + s · B A."""

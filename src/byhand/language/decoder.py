@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, rms_norm, silu
 
 from byhand.checkpoints.families import FAMILIES
+from byhand.errors import InputError
 from byhand.language import rotary
 from byhand.language.attention import LayerCache
 from byhand.language.kernels import Matrix
@@ -92,6 +93,11 @@ class Decoder:
         self.width = config["head_dim"]
         self.scale = float(config["query_pre_attn_scalar"] if gemma else self.width) ** -0.5
         name = config.get("hidden_activation" if gemma else "hidden_act", "silu")
+        if not isinstance(name, str) or name not in ACTIVATIONS:
+            raise InputError(
+                f"the activation {name!r:.40} is not one that byhand computes; there is "
+                f"{', '.join(ACTIVATIONS)}"
+            )
         self.act = ACTIVATIONS[name]
         self.head = parts.head
         self.embedding = parts.embedding

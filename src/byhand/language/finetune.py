@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from byhand.checkpoints.conversion import check_room
 from byhand.engines.torch.device import choose
 from byhand.errors import InputError, TrainingError
 from byhand.language import finetune_memory
@@ -42,6 +43,9 @@ WARM_UP = 20
 """One step in so many is for the learning rate to rise."""
 SAVE_EVERY = 60.0
 """Seconds after which the state is written again: what a kill costs at most."""
+ON_DISK = 28
+"""Bytes for a number that learns: in the adapter, and with its moments in the state and in the next
+state, which is written before the last one goes."""
 SAMPLING = Sampling(0.8, 50)
 SAMPLE_TOKENS = 80
 Tell = Callable[[str], None]
@@ -102,7 +106,9 @@ class Session:
             settings.dtype,
         )
         room = free_on(self.device) if free is None else free
-        finetune_memory.check(self.need, room, settings.batch_size, settings.context)
+        finetune_memory.check(
+            self.need, room, settings.batch_size, settings.context, settings.dtype
+        )
         self.free = room
         self.progress = Progress()
         self._model: Adapted | None = None
@@ -110,7 +116,10 @@ class Session:
 
     @classmethod
     def begin(cls, settings: Settings, path: str | Path) -> Session:
-        """A new adapter in a folder that does not exist or is empty."""
+        """A new adapter in a folder that does not exist or is empty.
+
+        Raises      ByhandError where the disk has no room for it
+        """
         path = Path(path)
         if (path / STATE).is_file():
             raise InputError(
@@ -121,7 +130,9 @@ class Session:
             not path.is_dir() or {p.name for p in path.iterdir()} - {LOCK, SETTINGS}
         ):
             raise InputError(f"{path} exists already; choose another name or remove it")
-        return cls(settings, path)
+        made = cls(settings, path)
+        check_room(path, ON_DISK * made.trained)
+        return made
 
     @classmethod
     def resume(cls, path: str | Path) -> Session:

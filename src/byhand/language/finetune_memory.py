@@ -133,13 +133,19 @@ def _inputs(config: Mapping[str, Any], targets: Collection[str]) -> int:
     return int(sum(size for group, size in groups if group & set(targets)))
 
 
-def check(need: TrainingMemory, free: int, batch: int, context: int) -> None:
+def check(need: TrainingMemory, free: int, batch: int, context: int, dtype: str) -> None:
     """Refuse what does not fit, before anything is loaded.
 
     Raises      InputError with the sum and with what to change
     """
-    if need.total > free:
-        raise InputError(
-            f"training needs {need.total / GB:.1f} GB ({need}) and {free / GB:.1f} GB are free; "
-            f"take a smaller --batch-size than {batch} or --context than {context:,}"
-        )
+    if need.total <= free:
+        return
+    advice = f"take a smaller --batch-size than {batch} or --context than {context:,}"
+    least = need.weights + need.adapters + need.libraries
+    if least > free:
+        fits = dtype == "f32" and least - need.weights // 2 <= free
+        advice = "--dtype bf16 halves the weights" if fits else "take a smaller model"
+    raise InputError(
+        f"training needs {need.total / GB:.1f} GB ({need}) and {free / GB:.1f} GB are free; "
+        f"{advice}"
+    )

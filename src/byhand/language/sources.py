@@ -93,7 +93,8 @@ def _fetched(name: str) -> Path:
     if name in KNOWN or name in FILES:
         return fetch_file(KNOWN.get(name, name))
     parts = name.split("/")
-    if len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
+    is_file = parts[-1].lower().endswith((".gguf", ".safetensors", ".pth"))
+    if len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~") or is_file:
         raise InputError(
             f"{name} does not exist; expected a folder with a model, a .gguf file, a name on the "
             f"Hugging Face hub (org/name), or {' or '.join(KNOWN)}"

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from byhand.checkpoints import Checkpoint
+from byhand.checkpoints.tokenizer_files import loaded
 from byhand.checkpoints.vocabulary import END_OF_TURN
 from byhand.errors import InputError
 
@@ -31,8 +32,6 @@ class Tokenizer:
     """
 
     def __init__(self, checkpoint: Checkpoint, name: str | None = None) -> None:
-        from tokenizers import Tokenizer as Words
-
         self.name = name or str(checkpoint.path)
         tokenizer = checkpoint.tokenizer
         if tokenizer is None:
@@ -40,17 +39,11 @@ class Tokenizer:
                 f"{self.name} has no tokenizer: expected tokenizer.json or tokenizer.model "
                 "beside the weights; fetch it from where the model is published"
             )
-        files = tokenizer.files()
-        try:
-            self._words = Words.from_buffer(files["tokenizer.json"])
-        except Exception as error:  # the library has no class of its own
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"{self.name}: tokenizer.json cannot be read ({reason:.80}); fetch it again"
-            ) from None
+        self._words = loaded(tokenizer, self.name)
         self.chat_template = tokenizer.chat_template
         settings = getattr(tokenizer, "settings", {})
-        self.special = {name: _word(settings.get(name)) for name in NAMES if settings.get(name)}
+        words = {name: _word(settings.get(name)) for name in NAMES}
+        self.special = {name: word for name, word in words.items() if word}
 
     def encode(self, text: str, special: bool = True) -> list[int]:
         """The tokens of a text.
@@ -91,7 +84,7 @@ class Tokenizer:
         try:
             template = _compiled(self.chat_template)
             return str(template.render(variables, add_generation_prompt=answering, tools=None))
-        except (TemplateError, TypeError, ValueError) as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise InputError(
                 f"{self.name}: its chat template refuses the conversation: {error}"
             ) from None
@@ -114,8 +107,9 @@ class Tokenizer:
             pending, context = pending[context:], len(pending) - context
 
 
-def _word(value: Any) -> str:
-    return str(value["content"] if isinstance(value, dict) else value)
+def _word(value: Any) -> str | None:
+    text = value.get("content") if isinstance(value, dict) else value
+    return text if isinstance(text, str) else None
 
 
 @lru_cache(maxsize=8)
