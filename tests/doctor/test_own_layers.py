@@ -85,6 +85,51 @@ def test_the_memory_of_an_encoder_is_right() -> None:
     }
 
 
+TRANSLATION = """
+from byhand.layers import GRU, Concatenation, Dense, Embedding, Encoder, Sequential, Summary
+
+model = Sequential(
+    Encoder(Embedding(5, 2), GRU(2, 3), name="encoder"),
+    Embedding(6, 2), Concatenation(Summary(3)), GRU(5, 3), Dense(3, 6),
+).initialize(0)
+
+def example(rng):
+    return {"x": rng.integers(0, 5, size=(2, 2, 3))}
+"""
+FUNCTIONS = """
+def forward(x):
+    return model.forward(x)
+
+def backward(dy, cache):
+    return model.backward(dy, cache)
+"""
+
+
+def test_a_model_of_two_sentences_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "translation.py"
+    path.write_text(TRANSLATION + FUNCTIONS, encoding="utf-8")
+    report = check_file(path)
+    assert report.verdict == "right", str(report)
+    of = {g.of for g in report.gradients}
+    assert {"model.layers.0.layers.0.E", "model.layers.0.layers.1.Wh", "model.layers.4.W"} <= of
+    assert len(of) == 12
+
+
+def test_a_file_that_only_makes_a_model_is_told_what_to_add(tmp_path: Path) -> None:
+    path = tmp_path / "translation.py"
+    path.write_text(TRANSLATION, encoding="utf-8")
+    result = CliRunner().invoke(app, ["check", str(path)])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: the file makes model, whose source is elsewhere, and has no function that runs it; "
+        "add to it:\n"
+        "    def forward(x):\n"
+        "        return model.forward(x)\n\n"
+        "    def backward(dy, cache):\n"
+        "        return model.backward(dy, cache)\n"
+    )
+
+
 def test_a_layer_without_a_derivative_is_told_so() -> None:
     result = CliRunner().invoke(app, ["check", f"{source(OneHot)}::OneHot"])
     assert result.exit_code == 2

@@ -6,9 +6,10 @@ import ast
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
-from byhand.doctor.instrument import is_made
+from byhand.doctor.instrument import Site, is_made
 
 
 @dataclass
@@ -81,3 +82,82 @@ def loading(target: ast.expr) -> ast.expr:
         if hasattr(node, "ctx"):
             node.ctx = ast.Load()
     return twin
+
+
+def written_name(statement: ast.stmt) -> str | None:
+    """The name that an assignment writes to: W of W = …, self.W -= …, d["W"] = … or W[t] = …"""
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        t: ast.AST = statement.targets[0]
+    elif isinstance(statement, ast.AugAssign):
+        t = statement.target
+    else:
+        return None
+    if isinstance(t, ast.Name):
+        return t.id
+    if isinstance(t, ast.Attribute):
+        return t.attr
+    if isinstance(t, ast.Subscript) and isinstance(t.slice, ast.Constant):
+        return t.slice.value if isinstance(t.slice.value, str) else None
+    if isinstance(t, ast.Subscript) and isinstance(t.value, ast.Name):
+        return t.value.id
+    return None
+
+
+def written(statement: ast.stmt) -> list[tuple[int | None, str]]:
+    """The names that an assignment writes to, by their places in a tuple."""
+    name = written_name(statement)
+    if name is not None:
+        return [(None, name)]
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if isinstance(target, ast.Tuple | ast.List):
+        return [(k, t.id) for k, t in enumerate(target.elts) if isinstance(t, ast.Name)]
+    return []
+
+
+def computes(expression: ast.expr) -> bool:
+    """Whether an expression is more than what is handed on: x, W = cache."""
+    computing = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.comprehension)
+    return any(isinstance(n, computing) for n in ast.walk(expression))
+
+
+def updates(statement: ast.stmt, variables: set[tuple[str, ...]]) -> bool:
+    """Whether a statement writes to one of the variables: W -= lr * dW, params["W"] -= ..., and not
+    grads["W"] = ..."""
+    name = written_name(statement)
+    target = written_at(statement)
+    if name is None or target is None:
+        return False
+    holder = target.value if isinstance(target, ast.Subscript | ast.Attribute) else None
+    inside = getattr(holder, "attr", None) or getattr(holder, "id", "")
+    return any(
+        own == name and above in ("inputs", "owner", "world", "init", inside)
+        for above, own in variables
+    )
+
+
+def only_names(site: Site, function: ast.FunctionDef) -> bool:
+    """return dx, dW, db: what is wrong there was wrong before. To hand back an argument as it
+    came, return dout, is another thing."""
+    if not isinstance(site.statement, ast.Return):
+        return False
+    inner = (ast.Name, ast.Tuple, ast.Dict, ast.Constant, ast.Load, ast.List, ast.Attribute)
+    arguments = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)} - {"self"}
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
+    untouched = arguments - {n.id for n in found if isinstance(n.ctx, ast.Store)}
+    parts = list(ast.walk(site.expression))
+    return all(isinstance(n, inner) for n in parts) and not any(
+        isinstance(n, ast.Name) and n.id in untouched for n in parts
+    )
+
+
+def keeps(tree: ast.Module, method: FunctionType) -> bool:
+    """Whether a method writes to its object: to try it out would change what others read."""
+    first = method.__code__.co_varnames[:1]
+    return any(
+        isinstance(n, ast.Attribute | ast.Subscript)
+        and isinstance(n.ctx, ast.Store)
+        and first == (ast.unparse(n).partition(".")[0],)
+        for d in ast.walk(tree)
+        if isinstance(d, ast.FunctionDef) and d.name == method.__name__
+        for n in ast.walk(d)
+    )

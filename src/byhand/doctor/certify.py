@@ -13,6 +13,7 @@ from byhand.doctor import deadline, oracle, values
 from byhand.doctor.claims import Claim
 from byhand.doctor.oracle import Slope
 from byhand.doctor.subject import State, Subject
+from byhand.doctor.variety import Variety
 
 SECONDS = 0.6
 """For the finite differences at one point."""
@@ -44,36 +45,9 @@ class Comparison:
 
 
 def widened(subject: Subject, claims: list[Claim], state: State) -> State | None:
-    """The state with three examples where it has one: a batch of 1 hides a missing sum or mean.
-
-    Which arrays hold examples is found by trying: the unclaimed ones, with the claimed ones that
-    are needed beside them."""
-    single = [
-        k for k, v in state.inputs.items() if isinstance(v, np.ndarray) and v.shape[:1] == (1,)
-    ]
-    claimed = {c.of[1] for c in claims if c.of[0] == "inputs" and len(c.of) == 2}
-    rng = np.random.default_rng(4)
-    data = [k for k in single if k not in claimed]
-    for chosen in (data, list(dict.fromkeys([*data, *single[:1]])), single):
-        if not chosen:
-            continue
-        wide = state.copy()
-        for name in chosen:
-            value = wide.inputs[name]
-            plain = value.dtype.kind != "f" or bool(np.isin(value, (0, 1)).all())  # labels, masks
-            spread = 0 if plain else 0.5 * rng.normal(size=(3, *value.shape[1:]))
-            wide.inputs[name] = np.repeat(value, 3, axis=0) + spread
-        try:
-            outcome = subject.run(wide)
-        except Exception:
-            continue
-        fits = all(
-            values.shape(outcome.gradients.get(c.name)) == values.shape(wide.get(c.of))
-            for c in claims
-        )
-        if fits and math.isfinite(outcome.loss):
-            return wide
-    return None
+    """A state with what another one leaves out and a mistake may hide behind, such as a second
+    example; None where there is nothing of that kind."""
+    return Variety(subject, claims).varied(state)
 
 
 def measure(
@@ -165,17 +139,24 @@ def nudged(subject: Subject, found: list[Claim], state: State, seed: int) -> Sta
             array = values.as_array(at)
             if array is None:
                 continue
-            spread = float(array.std()) or float(np.abs(array).max(initial=0)) or 1.0
-            moved.put(
-                claim.of, oracle.like(at, array + size * spread * rng.normal(size=array.shape))
-            )
-        for path, value in values.leaves(moved.inputs):
-            if values.is_number(value) and value == 0:
-                moved.put(("inputs", *path), type(value)(0.3))
+            moved.put(claim.of, oracle.like(at, _elsewhere(array, size, rng)))
         try:
             loss = subject.loss(moved)
         except Exception:
             continue
         if math.isfinite(loss):
-            return moved
+            return Variety(subject, found).filled(moved)
     return None
+
+
+def _elsewhere(array: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
+    """Numbers nearby. What is of one sign stays so, and what lies between 0 and 1 stays there: they
+    may be variances, or probabilities."""
+    if (array > 0).all() and (array < 1).all():
+        found: np.ndarray = array + size * (rng.random(array.shape) - array)
+        return found
+    spread = float(array.std()) or float(np.abs(array).max(initial=0)) or 1.0
+    step = size * spread * rng.normal(size=array.shape)
+    if (array > 0).all():
+        return array + np.abs(step)
+    return array - np.abs(step) if (array < 0).all() else array + step

@@ -188,11 +188,20 @@ def _settled(
 
     Raises      InputError
     """
-    if "init" not in given and not any(values.is_real(leaf) for _, leaf in values.leaves(given)):
+    try:
+        return _sized(module, given, name, of)
+    except InputError:
+        if "init" in given or any(values.is_real(leaf) for _, leaf in values.leaves(given)):
+            raise
         raise InputError(
             f"none of {', '.join(given)} is an array of floats, or has one: there is nothing to "
             "differentiate"
-        )
+        ) from None
+
+
+def _sized(
+    module: Instrumented, given: dict[str, Any], name: str | None, of: dict[str, str]
+) -> tuple[Case, dict[int, int]]:
     large = shrinking.large(given)
     small = _smaller(module, given, name, of, shrinking.LONG) if large else None
     if small is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +135,7 @@ def claims(subject: Subject, outcome: Outcome, of: dict[str, str], slopes: Slope
     _as_its_fellows(found, outcome)
     _handed_down(subject, outcome, found, shapes)
     found += [Claim(*pair) for pair in by_place(subject, outcome, {c.name: c.of for c in found})]
+    found += _beside_others(subject, outcome, found, pool, slopes)
     order_of = list(outcome.gradients)
     return sorted(found, key=lambda c: order_of.index(c.name))
 
@@ -222,6 +224,46 @@ def _handed_down(
         fitting = [p for p in shapes if p[0] == "inputs" and shapes[p] == shape]
         if len(shape) > 1 and len(fitting) == 1 and fitting[0] not in claimed:
             found.append(Claim(name, fitting[0]))
+
+
+def _beside_others(
+    subject: Subject, outcome: Outcome, found: list[Claim], pool: list[Path], slopes: Slopes
+) -> Iterator[Claim]:
+    """What is left over of a list, a dictionary or an object of gradients whose others belong to
+    the variables of one container: its place among them tells whose it is, or that one of these is
+    left over too."""
+    of = {claim.name: claim.of for claim in found}
+    returned = subject.names.get(subject.plan.backward or subject.plan.forward, [])
+    groups: dict[str, list[str]] = {}
+    for name in outcome.gradients:
+        if name not in returned:
+            groups.setdefault(_container(name), []).append(name)
+    first = next(iter(subject.start.inputs.values()), None)
+    for group in groups.values():
+        there = [(i, of[name]) for i, name in enumerate(group) if name in of]
+        containers = {path[:-1] for _, path in there}
+        if not containers or (len(containers) > 1 and len({p[:1] for p in containers}) > 1):
+            continue
+        # Of several layers, or of one.
+        container = containers.pop() if len(containers) == 1 else there[0][1][:1]
+        fellows = [path for path in pool if path[: len(container)] == container]
+        free = [path for path in fellows if path not in of.values()]
+        left = [(i, name) for i, name in enumerate(group) if name not in of]
+        shifts = {fellows.index(path) - i for i, path in there}
+        for i, name in left:
+            shape = values.shape(outcome.gradients[name])
+            alike = [p for p in free if shape and values.shape(subject.start.get(p)) == shape]
+            place = i + min(shifts) if len(shifts) == 1 else -1
+            path = fellows[place] if 0 <= place < len(fellows) else None
+            inside = there[0][0] < i < there[-1][0] and len(there) > 1
+            # A gradient that is kept for another has the length of the data, as targets have.
+            data = container == ("inputs",) and shape[:1] == values.shape(first)[:1]
+            if not (path in free and (inside or (path in alike and not data))):
+                alone = container != ("inputs",) and len(there) > 1
+                path = alike[0] if alone and len(left) == len(alike) == 1 else None
+            # Running averages have no gradient.
+            if path is not None and slopes.matters(path):
+                yield Claim(name, path)
 
 
 def _echo(name: str, variable: str, path: Path, gradient: Any, subject: Subject) -> bool:

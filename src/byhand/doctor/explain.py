@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 from byhand.doctor import names, shapes, values
+from byhand.doctor.blocks import written_name
 from byhand.doctor.claims import Claim
 from byhand.doctor.edits import Edit
-from byhand.doctor.localise import written_name
 from byhand.doctor.render import Source
 from byhand.doctor.render import fix as fix_of
 from byhand.doctor.repair import Repair
@@ -190,7 +190,9 @@ def unexplained(source: Source, search: Lineup) -> Finding | None:
     """The likeliest place, where no repair was found."""
     if not search.suspects:
         return None
-    place = source.place(search.suspects[0].visit.site.statement)
+    # What nothing is known of, as of a loop's range, is no good guess.
+    likely = next((s for s in search.suspects if s.influence), search.suspects[0])
+    place = source.place(likely.visit.site.statement)
     wrong = [c for c in search.judge.claims if c.name in search.wrong()]
     return Finding(
         place.line,

@@ -107,7 +107,8 @@ def _of_functions(module: Instrumented, inputs: dict[str, Any]) -> Iterator[tupl
             if backwardness <= 0 and not _returns_gradients(definitions.get(b)):
                 if len(found) > 8:
                     continue
-                backwardness -= 0.5
+                # What calls the forward and is no backward trains with it.
+                backwardness -= 0.5 + 2.0 * (f in calls[b])
             related = names.role_stem(f) == names.role_stem(b)
             # Forward steps and losses apart from each other share the inputs.
             broot = 0.5 * (b not in called)
@@ -263,19 +264,27 @@ def build(module: Instrumented, plan: Plan, inputs: dict[str, Any]) -> Subject:
         # It was made where the file is imported as usual; here its methods are tapped.
         owner = values.fresh(owner)
         owner.__class__ = cls
-    return Subject(module, plan, State(dict(forward), owner, world))
+    return Subject(module, plan, State(dict(forward), owner, world, dict(init)))
 
 
 def world_of(module: Instrumented) -> dict[str, Any]:
-    """The module's own data that its functions may read or change."""
+    """The module's own data that its functions may read or change; a model made of a library's
+    layers is part of that."""
     found = {}
     own = set(binding.classes(module).values())
     for name, value in module.namespace.items():
         if name.startswith("__") or callable(value) or inspect.ismodule(value):
             continue
-        if isinstance(value, _DATA) or values.is_tensor(value) or type(value) in own:
+        data = isinstance(value, _DATA) or values.is_tensor(value) or type(value) in own
+        if data or _is_model(value):
             found[name] = value
     return values.fresh(found, {})  # type: ignore[no-any-return]
+
+
+def _is_model(value: Any) -> bool:
+    """Whether it is an object with a forward and a backward, such as a library's layers."""
+    made = not isinstance(value, type) and not inspect.ismodule(value)
+    return made and hasattr(value, "forward") and hasattr(value, "backward")
 
 
 def others(module: Instrumented, plan: Plan) -> list[str]:
@@ -325,6 +334,13 @@ def refuse(module: Instrumented, name: str | None, given: set[str] | None = None
                 f"{called}() wants {', '.join(missing)}: return it from example(rng), which "
                 f"returns {', '.join(sorted(given))}"
             )
+    made = [n for n, value in module.namespace.items() if _is_model(value)]
+    if made:
+        return InputError(
+            f"the file makes {made[0]}, whose source is elsewhere, and has no function that runs "
+            f"it; add to it:\n    def forward(x):\n        return {made[0]}.forward(x)\n\n"
+            f"    def backward(dy, cache):\n        return {made[0]}.backward(dy, cache)"
+        )
     return InputError(
         "no pair of a forward and a backward was found: name them alike (affine_forward, "
         "affine_backward) or say which with FILE.py::NAME; the file has "

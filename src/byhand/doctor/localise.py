@@ -3,21 +3,18 @@
 The rest of a backward is linear in the value v of a statement: gradients = A v + c. Nudging v
 element by element gives A. If some v makes the wrong gradients right, that is the value wanted; if
 none does, the statement is not to blame. In a loop each round has a v of its own, and what the
-first should have been is what the others cannot make up for. And where a value has the name of a
-gradient, dZ1, the forward's own Z1 can be nudged to see whether it is right as it stands."""
+first should have been is what the others cannot make up for."""
 
 from __future__ import annotations
 
-import ast
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from byhand.doctor import names, values
+from byhand.doctor import values
 from byhand.doctor.certify import taken
 from byhand.doctor.claims import Claim
 from byhand.doctor.edits.base import broadcasts
@@ -248,99 +245,3 @@ def _run_with(judge: Judge, visit: Visit, steps: np.ndarray) -> Outcome | None:
         return None
     finally:
         module.quiet()
-
-
-def exonerated(judge: Judge, suspects: list[Visit], forward: list[Visit]) -> dict[int, str]:
-    """Of statements whose value has a gradient's name: "right" where the value is that gradient,
-    "scaled" where it is up to a factor, which may be put in later, and "wrong"."""
-    assigned: dict[str, Visit] = {}
-    for visit in forward:
-        name = written_name(visit.site.statement)
-        handed_on = isinstance(visit.site.expression, ast.Name)  # self.std = std moves nothing
-        if name and not handed_on and visit.results and values.is_real(visit.results[0]):
-            assigned[name] = visit  # the last assignment is what others read
-    written = Counter(written_name(visit.site.statement) for visit in suspects)
-    found: dict[int, str] = {}
-    for visit in suspects:
-        name = written_name(visit.site.statement)
-        # Where a value is written in several steps none of them has to be the gradient.
-        if name is None or written[name] > 1 or visit.count != 1 or not visit.results:
-            continue
-        g = values.as_array(visit.results[0])
-        partner = next(
-            (
-                assigned[s]
-                for s in sorted(names.stems(name) - {name}, key=len, reverse=True)
-                if s in assigned
-            ),
-            None,
-        )
-        if (
-            g is None
-            or partner is None
-            or partner.count != 1
-            or values.shape(partner.results[0]) != g.shape
-            or g.size == 0
-        ):
-            continue
-        ratios = []
-        for seed in (1, 2, 3):
-            d = np.random.default_rng(seed).normal(size=g.shape)
-            slope = _along(judge, partner, d)
-            own = float((g * d).sum())
-            if slope is None:
-                break
-            ratios.append((slope, own))
-        if len(ratios) == 3:
-            found[visit.site.number] = _proportional(ratios)
-    return found
-
-
-def _proportional(ratios: list[tuple[float, float]]) -> str:
-    slopes = np.array([r[0] for r in ratios])
-    own = np.array([r[1] for r in ratios])
-    norm = float(np.linalg.norm(own))
-    if norm == 0 or float(np.linalg.norm(slopes)) == 0:
-        return "wrong" if norm != float(np.linalg.norm(slopes)) else "right"
-    factor = float(slopes @ own) / norm**2
-    if np.abs(slopes - factor * own).max() > 1e-5 * np.abs(slopes).max():
-        return "wrong"
-    return "right" if abs(factor - 1) < 1e-5 else "scaled"
-
-
-def _along(judge: Judge, visit: Visit, direction: np.ndarray) -> float | None:
-    """The slope of the loss when a value of the forward moves along a direction."""
-    module, losses = judge.subject.module, []
-    site = visit.site
-    for h in (1e-5, -1e-5):
-
-        def handler(there: dict[str, Any], h: float = h) -> Any:
-            return shifted(module.evaluate(site.code, there), h * direction.reshape(-1))
-
-        module.listen(site.number, handler)
-        try:
-            losses.append(judge.subject.loss(judge.state))
-        except Exception:
-            return None
-        finally:
-            module.quiet()
-    return (losses[0] - losses[1]) / 2e-5
-
-
-def written_name(statement: ast.stmt) -> str | None:
-    """The name that an assignment writes to: W of W = …, self.W -= …, d["W"] = … or W[t] = …"""
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        t: ast.AST = statement.targets[0]
-    elif isinstance(statement, ast.AugAssign):
-        t = statement.target
-    else:
-        return None
-    if isinstance(t, ast.Name):
-        return t.id
-    if isinstance(t, ast.Attribute):
-        return t.attr
-    if isinstance(t, ast.Subscript) and isinstance(t.slice, ast.Constant):
-        return t.slice.value if isinstance(t.slice.value, str) else None
-    if isinstance(t, ast.Subscript) and isinstance(t.value, ast.Name):
-        return t.value.id
-    return None

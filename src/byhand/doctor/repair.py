@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from byhand.doctor import endings, parts, statements, synthesis, values
-from byhand.doctor.blocks import Change
+from byhand.doctor.blocks import Change, computes
 from byhand.doctor.edits import Atom, Edit, Editor, substitute
 from byhand.doctor.expressions import Evaluator
 from byhand.doctor.instrument import Handler, Instrumented, Site, compiled
 from byhand.doctor.judge import Judge
 from byhand.doctor.probing import equal, print_of
 from byhand.doctor.stock import MOST_ARRAYS, Found, Stock, Wanted
-from byhand.doctor.suspects import Lineup, Suspect, hands_on
+from byhand.doctor.suspects import Lineup, Suspect
 
 FEW = 4
 """Executions of a statement up to which an expression in its place is not worth compiling."""
@@ -34,6 +34,8 @@ MOST_PAID = 3.5
 MOST_MADE = 30
 """Expressions of the wanted value that are run for one statement."""
 
+WRONG_PLACE = 0.9
+"""What it adds to the cost to change what is right already, or comes after what has gone wrong."""
 PART = 0.2
 """What it costs more to change a part of an expression and not the whole."""
 FORGOTTEN = ("scale", "missing-factor", "missing-term")
@@ -87,7 +89,7 @@ class Search(Lineup):
             return (found or frozenset()) & self.wrong()
 
         return max(
-            (len(made_by(s)) for s in self.suspects if not hands_on(s.visit.site)), default=0
+            (len(made_by(s)) for s in self.suspects if computes(s.visit.site.expression)), default=0
         )
 
     def _ranked(self) -> list[Repair]:
@@ -106,12 +108,12 @@ class Search(Lineup):
 
     def _unlikely(self, s: Suspect, change: Edit | Change) -> float:
         """What the place adds to the cost of a change."""
-        found = 0.6 * (s.innocent or s.late)
+        found = WRONG_PLACE * (s.innocent or s.late)
         found += 0.1 * (s.scaled and change.kind == "scale")
         if s.collects:
             found += 0.15 if isinstance(s.visit.site.expression, ast.Name) else 0.6
         # A forward that keeps the wrong thing is rarer than a backward that is wrong.
-        found += 0.6 * s.forward
+        found += 0.8 * s.forward
         # m = len(x) is what it says; what divides by it may want its root, or no m at all. In a
         # loop it is an index.
         whole = s.visit.results and isinstance(s.visit.results[-1], int | np.integer)
@@ -149,8 +151,10 @@ class Search(Lineup):
         )
 
     def _made(self) -> None:
-        """Factors and terms made from what is in scope, for the likeliest statements first."""
-        groups = itertools.groupby(self.suspects, lambda s: len(s.target.solved) if s.target else 0)
+        """Factors and terms made from what is in scope, for the likeliest statements first. What a
+        forward keeps is no formula."""
+        likely = [s for s in self.suspects if not s.forward]
+        groups = itertools.groupby(likely, lambda s: len(s.target.solved) if s.target else 0)
         for group in [list(group) for _, group in groups]:
             for long in (False, True):
                 for make in (self._synthesis, self._parts, self._endings):

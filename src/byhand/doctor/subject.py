@@ -50,6 +50,7 @@ class State:
     inputs: dict[str, Any]
     owner: Any = None  # the object whose methods are called
     world: dict[str, Any] = field(default_factory=dict)  # the module's own arrays
+    made_of: dict[str, Any] = field(default_factory=dict)  # what the owner's constructor was given
 
     def copy(self) -> State:
         # An object and the module may hold the same array, and one array under several names.
@@ -58,6 +59,7 @@ class State:
             values.fresh(self.inputs),
             values.fresh(self.owner, memo),
             values.fresh(self.world, memo),
+            self.made_of,
         )
 
     def get(self, path: Path) -> Any:
@@ -126,13 +128,35 @@ class Subject:
     def run(self, state: State) -> Outcome:
         return self._run(state, backward=True)
 
+    def after(self, state: State) -> State:
+        """What a run leaves of a state."""
+        left = state.copy()
+        self._run_in(left, backward=True)
+        left.world = {key: self.module.namespace.get(key) for key in left.world}
+        return left
+
+    def left_out(self) -> dict[str, Any]:
+        """The forward's arguments that nothing is given for, with their defaults, as far as the
+        backward knows of them."""
+        backward = self.definition if self.plan.backward else None
+        known = {str(v) for n in ast.walk(backward) for v in vars(n).values()} if backward else None
+        return {
+            p.name: p.default
+            for p in self.parameters.get(self.plan.forward, ())
+            if p.default is not p.empty
+            and p.name not in self.start.inputs
+            and (known is None or p.name in known)
+        }
+
     def function(self, state: State, name: str) -> Callable[..., Any]:
         if self.plan.owner_class:
             return getattr(state.owner, name)  # type: ignore[no-any-return]
         return self.module.namespace[name]  # type: ignore[no-any-return]
 
     def _run(self, state: State, backward: bool) -> Outcome:
-        state = state.copy()
+        return self._run_in(state.copy(), backward)
+
+    def _run_in(self, state: State, backward: bool) -> Outcome:
         self.module.namespace.update(state.world)
         self._seed()
         began = time.perf_counter()

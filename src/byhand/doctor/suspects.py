@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import FunctionType
@@ -15,17 +16,26 @@ from typing import Any
 
 import numpy as np
 
-from byhand.doctor import deadline, localise, values
-from byhand.doctor.blocks import written_at
+from byhand.doctor import cleared, compared, deadline, localise, values
+from byhand.doctor.blocks import (
+    computes,
+    keeps,
+    only_names,
+    updates,
+    written_at,
+    written_name,
+)
 from byhand.doctor.edits import Atom, Editor
 from byhand.doctor.expressions import Evaluator
-from byhand.doctor.instrument import Instrumented, Site, definition
+from byhand.doctor.instrument import Instrumented, definition
 from byhand.doctor.judge import Judge, Verdict, changed, same_loss
-from byhand.doctor.probing import nudge, nudgeable
+from byhand.doctor.probing import flat, nudge, nudgeable
 from byhand.doctor.subject import Outcome, Subject
 from byhand.doctor.trace import Scope, Visit, texts_of, trace
 
 SECONDS = 6.0
+NEVER = 10**9
+LOSS = "\0loss"
 MOST_PATIENT = 5
 """Statements that are nudged in more elements than the others."""
 
@@ -41,6 +51,7 @@ class Suspect:
     updates     whether it writes to a variable whose gradient is asked for, W -= lr * dW
     forward     whether it is the forward that runs it
     collects    whether it only hands on what other lines computed: return dx, dW, db
+    first       the moment of its first value that is not known to be right
     """
 
     visit: Visit
@@ -54,6 +65,16 @@ class Suspect:
     updates: bool = False
     forward: bool = False
     collects: bool = False
+    first: int = 0
+
+    @property
+    def prepares(self) -> bool:
+        """Whether it only unpacks what there is, or begins a sum with zeros."""
+        unpacks = isinstance(written_at(self.visit.site.statement), ast.Tuple)
+        if unpacks and not computes(self.visit.site.expression):
+            return True
+        found = [flat(result) for result in self.visit.results]
+        return bool(found) and not any(part is None or part.any() for part in found)
 
     @property
     def after(self) -> dict[str, Any]:
@@ -105,6 +126,7 @@ class Lineup:
         self.base_outcome: Outcome | None = None
         self.suspects: list[Suspect] = []
         self.visits: dict[int, Visit] = {}
+        self.forward: list[Visit] = []
         self.misshapen = False
         self.np_name = next((n for n, v in module.namespace.items() if v is np), "np")
 
@@ -137,9 +159,10 @@ class Lineup:
             influence = None
             if self.base_outcome is not None:
                 influence = self._influence(visit)
-                if influence is not None and (
-                    influence == frozenset({"\x00loss"}) or not (influence & wrong)
-                ):
+                if influence == frozenset({LOSS}):
+                    self.forward.append(visit)
+                    continue
+                if influence is not None and not (influence & wrong):
                     continue
             # What only the forward runs may keep the wrong thing for the backward; where it has no
             # value to be nudged it is not looked at.
@@ -154,7 +177,7 @@ class Lineup:
                     visit,
                     influence,
                     scope,
-                    updates=_updates(site.statement, variables),
+                    updates=updates(site.statement, variables),
                     forward=number in forward,
                     collects=only_names(site, function),
                 )
@@ -165,13 +188,7 @@ class Lineup:
             if self.base_outcome is None:
                 last = max(v.order for v in visits.values())
                 return (float(not s.visit.failed), float(last - s.visit.order))
-            if s.influence is None:
-                return (1.0, float(len(wrong)), float(s.visit.order))
-            return (
-                float(len(wrong - s.influence) + 2 * len(s.influence & right)),
-                0.0,
-                float(s.visit.order),
-            )
+            return (*_spread(s, wrong, right), float(s.visit.order))
 
         self.suspects = sorted(suspects, key=rank)
         if self.base_outcome is not None:
@@ -179,20 +196,27 @@ class Lineup:
 
     def _aim(self, visits: dict[int, Visit], wrong: frozenset[str]) -> None:
         """Ask of each suspect what it should have computed; those that no value helps come last."""
-        known = {s.visit.site.number for s in self.suspects}
-        forward = [v for n, v in visits.items() if n not in known]
-        innocent = localise.exonerated(self.judge, [s.visit for s in self.suspects], forward)
-        # A mistake is at or before the first value that has gone wrong.
-        first_wrong, first_scaled = (
-            min((visits[n].order for n, v in innocent.items() if v == how), default=10**9)
-            for how in ("wrong", "scaled")
-        )
+        tried = [s.visit for s in self.suspects]
+        right = self.base.right if self.base else frozenset()
+        found = compared.Comparer(self.judge, self.forward, right).verdicts(tried)
+        innocent = cleared.innocent(self.judge, visits, tried, found)
+
+        def first(rounds: dict[int, set[int]]) -> int:
+            return min((visits[n].moments[k] for n in rounds for k in rounds[n]), default=NEVER)
+
+        # A mistake is at or before the first value that has gone wrong, or in what calls it.
+        first_wrong, first_scaled = first(found.wrong), first(found.scaled)
         assert self.base_outcome is not None
         patient = MOST_PATIENT
         for s in self.suspects:
-            s.innocent = innocent.get(s.visit.site.number) == "right"
-            s.late = s.visit.order > first_wrong
-            s.scaled = s.visit.order > first_scaled
+            rounds = range(len(s.visit.results))
+            unsure = [k for k in rounds if k not in innocent[s.visit.site.number]]
+            s.innocent = s.visit.count == len(rounds) > 0 == len(unsure)
+            k = min(unsure, default=0)
+            if s.visit.moments:
+                s.first = s.visit.moments[k]
+                s.late = s.visit.begun[k] > first_wrong
+                s.scaled = s.visit.begun[k] > first_scaled
             if time.thread_time() < self.deadline - 0.7 * self.seconds:
                 seconds = localise.SECONDS
                 if s.influence is not None and s.influence >= wrong and not s.collects:
@@ -206,7 +230,8 @@ class Lineup:
                 solves = len(wrong) - 0.6
             else:
                 solves = len(s.influence & wrong) - 0.5
-            return (float(s.innocent), float(s.late), float(s.collects), -solves)
+            doubtful = (s.innocent, s.late, s.collects, s.forward, s.prepares)
+            return (*map(float, doubtful), -solves, *_spread(s, wrong, right), float(s.first))
 
         self.suspects = sorted(self.suspects, key=rank)
 
@@ -216,15 +241,23 @@ class Lineup:
         return frozenset(c.name for c in self.judge.claims) - self.base.right
 
     def _influence(self, visit: Visit) -> frozenset[str] | None:
-        """The claims that change with the statement's value; {"\\0loss"} where the loss does; None
+        """The claims that change with the statement's value; {LOSS} where the loss does; None
         where it has no value that can be nudged."""
         if not visit.results or not any(nudgeable(r) for r in visit.results):
             return None
+        found = self._moved(visit, nudge)
+        if found == frozenset({LOSS}) and isinstance(visit.results[0], tuple):
+            # return loss, cache: that the loss is handed on, too, says nothing of the others.
+            others = self._moved(visit, _all_but_numbers)
+            found = found if others is None or not others - {LOSS} else others
+        return found
+
+    def _moved(self, visit: Visit, nudged: Callable[[Any, Any], Any]) -> frozenset[str] | None:
         rng = np.random.default_rng(5)
         site = visit.site
 
         def handler(there: dict[str, Any]) -> Any:
-            return nudge(self.module.evaluate(site.code, there), rng)
+            return nudged(self.module.evaluate(site.code, there), rng)
 
         self.module.listen(site.number, handler)
         try:
@@ -235,7 +268,7 @@ class Lineup:
             self.module.quiet()
         assert self.base_outcome is not None
         if not same_loss(outcome.loss, self.base_outcome.loss):
-            return frozenset({"\x00loss"})
+            return frozenset({LOSS})
         return changed(self.base_outcome, outcome, self.judge.claims)
 
     def all_claims(self) -> frozenset[str]:
@@ -272,7 +305,7 @@ class Lineup:
                 for n, v in vars(type(owner)).items()
                 if isinstance(v, FunctionType)
                 and not n.startswith("__")
-                and not _keeps(self.module.tree, v)
+                and not keeps(self.module.tree, v)
             ]
         return found
 
@@ -328,27 +361,12 @@ class Lineup:
         return made
 
 
-def _updates(statement: ast.stmt, variables: set[tuple[str, ...]]) -> bool:
-    """Whether a statement writes to one of the variables: W -= lr * dW, params["W"] -= ..., and not
-    grads["W"] = ..."""
-    name = localise.written_name(statement)
-    target = written_at(statement)
-    if name is None or target is None:
-        return False
-    holder = target.value if isinstance(target, ast.Subscript | ast.Attribute) else None
-    inside = getattr(holder, "attr", None) or getattr(holder, "id", "")
-    return any(
-        own == name and above in ("inputs", "owner", "world", "init", inside)
-        for above, own in variables
-    )
-
-
 def _loss_until_then(subject: Subject, visits: dict[int, Visit]) -> float | None:
     """The loss of a function that raises before it returns it, if it has been computed by then."""
     label = next(iter(subject.names[subject.plan.forward]), "")
     found = None
     for visit in visits.values():
-        if label and localise.written_name(visit.site.statement) == label and visit.results:
+        if label and written_name(visit.site.statement) == label and visit.results:
             value = values.as_array(visit.results[-1])
             plain = isinstance(visit.site.statement, ast.Assign)
             found = (
@@ -359,41 +377,19 @@ def _loss_until_then(subject: Subject, visits: dict[int, Visit]) -> float | None
     return found
 
 
-def hands_on(site: Site) -> bool:
-    """x, W = cache: nothing is computed."""
-    computing = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.comprehension)
-    return not any(isinstance(n, computing) for n in ast.walk(site.expression))
-
-
-def only_names(site: Site, function: ast.FunctionDef) -> bool:
-    """return dx, dW, db: what is wrong there was wrong before. To hand back an argument as it
-    came, return dout, is another thing."""
-    if not isinstance(site.statement, ast.Return):
-        return False
-    inner = (ast.Name, ast.Tuple, ast.Dict, ast.Constant, ast.Load, ast.List, ast.Attribute)
-    arguments = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)} - {"self"}
-    found = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
-    untouched = arguments - {n.id for n in found if isinstance(n.ctx, ast.Store)}
-    parts = list(ast.walk(site.expression))
-    return all(isinstance(n, inner) for n in parts) and not any(
-        isinstance(n, ast.Name) and n.id in untouched for n in parts
-    )
-
-
-def _keeps(tree: ast.Module, method: FunctionType) -> bool:
-    """Whether a method writes to its object: to try it out would change what others read."""
-    first = method.__code__.co_varnames[:1]
-    return any(
-        isinstance(n, ast.Attribute | ast.Subscript)
-        and isinstance(n.ctx, ast.Store)
-        and first == (ast.unparse(n).partition(".")[0],)
-        for d in ast.walk(tree)
-        if isinstance(d, ast.FunctionDef) and d.name == method.__name__
-        for n in ast.walk(d)
-    )
-
-
 def _unary(function: Any) -> bool:
     code = getattr(function, "__code__", None)
     defaults = len(getattr(function, "__defaults__", None) or ())
     return code is not None and code.co_argcount - defaults == 1
+
+
+def _all_but_numbers(value: Any, rng: Any) -> Any:
+    """What a tuple holds of arrays and of collections, nudged; its numbers are kept."""
+    return tuple(v if values.shape(v) == () and values.is_real(v) else nudge(v, rng) for v in value)
+
+
+def _spread(s: Suspect, wrong: frozenset[str], right: frozenset[str]) -> tuple[float, float]:
+    """How far what depends on a statement is from what is wrong."""
+    if s.influence is None:
+        return (1.0, float(len(wrong)))
+    return (float(len(wrong - s.influence) + 2 * len(s.influence & right)), 0.0)

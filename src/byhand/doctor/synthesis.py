@@ -15,7 +15,7 @@ import numpy as np
 from byhand.doctor import monomials
 from byhand.doctor.edits import Edit
 from byhand.doctor.edits.base import broadcasts
-from byhand.doctor.stock import Found, Stock, Wanted, scaled
+from byhand.doctor.stock import Found, Stock, Wanted, factor_text, scaled
 
 MOST_STARTS = 12
 """Arrays beside which a product is looked for, where a factor is a sum of two."""
@@ -50,6 +50,10 @@ def _stories(
         new = scaled(node, f, stock)
         if new is not None:
             yield new, "missing-factor", 1.6
+    f = wanted.beside(v).factor(np.ones(v.shape))
+    number = None if f is None else factor_text(abs(f), stock.scalars)
+    if f is not None and number is not None:
+        yield _join(root, f, ast.parse(number or "1", mode="eval").body), "missing-term", 1.7
     for node, f in wanted.beside(v).matches(products(stock, v.shape)):
         new = scaled(node, abs(f), stock)
         if new is not None:

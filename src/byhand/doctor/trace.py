@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import itertools
 import types
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,7 @@ from byhand.doctor.subject import State, Subject
 
 PLAIN = (0.0, 0.5, 1.0, 2.0)
 MOST_LITERALS = 6
-MOST = 6
+MOST = 10
 """Executions of a statement that are remembered."""
 
 
@@ -27,6 +28,8 @@ class Visit:
     """A statement's executions: what was in scope at the first few, and the values.
 
     size        elements in the values of all of them; 0 where one is no array
+    moments     when each of those that are remembered was over, in the order of all, and `begun`,
+                before what it calls
     """
 
     site: Site
@@ -36,6 +39,8 @@ class Visit:
     count: int = 0
     size: int = 0
     failed: bool = False
+    moments: list[int] = field(default_factory=list)
+    begun: list[int] = field(default_factory=list)
 
 
 def afterwards(visit: Visit) -> Visit:
@@ -58,6 +63,7 @@ def trace(
     visits: dict[int, Visit] = {}
     open_sites: list[int] = []
     failed: list[int] = []
+    clock = itertools.count()
 
     def watch(site: Site) -> Any:
         def handler(there: dict[str, Any]) -> Any:
@@ -68,6 +74,7 @@ def trace(
             keep = len(visit.scopes) < MOST
             if keep:
                 visit.scopes.append(_snapshot(there))
+            start = next(clock)
             open_sites.append(site.number)
             try:
                 result = module.evaluate(site.code, there)
@@ -79,6 +86,8 @@ def trace(
                 open_sites.pop()
             if keep:
                 visit.results.append(_copied(result))
+                visit.moments.append(next(clock))
+                visit.begun.append(start)
             elements = flat(result)
             plain = elements is not None and (visit.size or visit.count == 1)
             visit.size = visit.size + elements.size if plain else 0  # type: ignore[union-attr]
@@ -161,7 +170,7 @@ class Scope:
             except Exception:
                 continue
         near = len(found)
-        for text in self._beside():
+        for text in [*self._keyed(), *self._beside()]:
             with contextlib.suppress(Exception):
                 add(text, self.value_of(ast.parse(text, mode="eval").body))
         for name, value in self.there.items():
@@ -189,6 +198,29 @@ class Scope:
                 for near in (base, f"{base} - 1", f"{base} + 1"):
                     indices.setdefault(near)
         return [f"{name}[{index}]" for name in self.containers() for index in list(indices)[:9]]
+
+    def _keyed(self) -> list[str]:
+        """Each entry of a dictionary whose key is made as those that the function's text reads:
+        grads[f"W{l}"] and caches[f"A{l}"], where it reads caches[f"Z{l}"]."""
+        made: dict[str, None] = {}
+        for text in self.texts:
+            key = getattr(ast.parse(text, mode="eval").body, "slice", None)
+            if isinstance(key, ast.JoinedStr):
+                parts = key.values
+            elif isinstance(key, ast.BinOp) and isinstance(key.op, ast.Add):
+                parts = [key.left, key.right]
+            else:
+                continue
+            if len(parts) == 2 and isinstance(parts[0], ast.Constant):
+                made.setdefault(ast.unparse(key).replace(str(parts[0].value), "\x00", 1))
+        found: dict[str, None] = {}
+        for name in self.containers() if made else []:
+            holder = self.value_of(ast.parse(name, mode="eval").body)
+            keys = [k for k in holder if isinstance(k, str)] if type(holder) is dict else []
+            stems = dict.fromkeys(k.rstrip("0123456789") for k in keys if k[-1:].isdigit())
+            for stem, form in itertools.product(list(stems)[:12], list(made)[:4]):
+                found.setdefault(f"{name}[{form.replace(chr(0), stem)}]")
+        return list(found)
 
     def containers(self) -> list[str]:
         """Names and attributes that hold a list, a tuple or a dictionary."""
@@ -275,8 +307,7 @@ def texts_of(definition: ast.AST) -> list[str]:
     found: dict[str, None] = {}
     for node in ast.walk(definition):
         read = isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Load)
-        computed = (ast.Call, ast.Slice, ast.Compare)
-        if read and not any(isinstance(n, computed) for n in ast.walk(node)):
+        if read and not any(_computed(n) for n in ast.walk(node)):
             text = ast.unparse(node)
             if (
                 not text.endswith((".T", ".shape", ".dtype", ".size", ".ndim"))
@@ -285,3 +316,9 @@ def texts_of(definition: ast.AST) -> list[str]:
             ):
                 found[text] = None
     return list(found)
+
+
+def _computed(node: ast.AST) -> bool:
+    """Whether it is more than an entry's place; a key may be "W" + str(l)."""
+    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str"
+    return isinstance(node, ast.Call | ast.Slice | ast.Compare) and not named

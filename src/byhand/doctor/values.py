@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 Path = tuple[Any, ...]
-_DEPTH = 5
+_DEPTH = 9
 
 
 def is_tensor(value: Any) -> bool:
@@ -31,6 +31,18 @@ def as_array(value: Any) -> np.ndarray | None:
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         return np.asarray(value, np.float64)
     return None
+
+
+def as_indices(value: Any) -> np.ndarray | None:
+    """An array or a tensor of integers as an array; None for anything else."""
+    if is_tensor(value) and not value.is_floating_point():
+        value = value.detach().cpu().numpy()
+    return value if isinstance(value, np.ndarray) and value.dtype.kind in "iu" else None
+
+
+def alike(original: Any, array: np.ndarray) -> Any:
+    """An array as a tensor where the original is one."""
+    return original.new_tensor(array) if is_tensor(original) else array
 
 
 def is_real(value: Any) -> bool:
@@ -96,6 +108,14 @@ def get(value: Any, path: Path) -> Any:
         else:
             value = getattr(value, key)
     return value
+
+
+def found(value: Any, path: Path) -> Any:
+    """What is at a path; None where there is nothing."""
+    try:
+        return get(value, path)
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return None
 
 
 def replaced(value: Any, path: Path, new: Any) -> Any:
