@@ -134,14 +134,27 @@ class Look {
     for (Index r = count; r < to.rows(); ++r) some(to.data() + r * to.stride()).setZero();
   }
 
-  /// The same as columns.
+  /// The same as columns, in squares of whole vectors where they fit.
   void transpose(Strip<T> from, Index first, Index count, T factor, const Buffer<T>& to) const {
-    for (Index r = 0; r < count; ++r) {
-      const T* one = from.row(first + r);
-      for (Index c = 0; c < d_; ++c) to.data()[c * to.stride() + r] = one[c] * factor;
-    }
-    for (Index r = count; r < kKeys; ++r) {
-      for (Index c = 0; c < d_; ++c) to.data()[c * to.stride() + r] = T(0);
+    using namespace Eigen::internal;
+    for (Index r = 0; r < kKeys; r += width<T>) {
+      for (Index c = 0; c < d_; c += width<T>) {
+        T* square = to.data() + c * to.stride() + r;
+        if (r + width<T> <= count && c + width<T> <= d_) {
+          PacketBlock<Packet<T>, width<T>> block;
+          for (Index k = 0; k < width<T>; ++k) {
+            block.packet[k] = pmul(ploadu<Packet<T>>(from.row(first + r + k) + c), pset1<Packet<T>>(factor));
+          }
+          ptranspose(block);
+          for (Index k = 0; k < width<T>; ++k) pstore(square + k * to.stride(), block.packet[k]);
+          continue;
+        }
+        for (Index k = 0; k < std::min(width<T>, d_ - c); ++k) {
+          for (Index n = 0; n < width<T>; ++n) {
+            square[k * to.stride() + n] = r + n < count ? from.row(first + r + n)[c + k] * factor : T(0);
+          }
+        }
+      }
     }
   }
 
@@ -178,38 +191,46 @@ class Look {
   /// From S[i, j...] to e^(S - m), with m and Z and what is there of y.
   void take(const Seen<T>& seen, Index i, Index j, Index limit, T* s) {
     const Index count = allowed(seen, i, j, limit), all = whole(limit);
-    for (Index c = 0; seen.real != nullptr && c < count; ++c) {
-      if (!is_real(seen, j + c)) s[c] = -kInfinity;
-    }
+    cover(seen, j, count, all, -kInfinity, s);
     T& top = top_[static_cast<std::size_t>(i)];
     T& sum = sum_[static_cast<std::size_t>(i)];
-    const T largest = count > 0 ? std::max(top, Eigen::Map<Numbers>(s, count).maxCoeff()) : top;
+    const T largest = std::max(top, vectors(s, all).maxCoeff());
     if (largest == -kInfinity) {
-      std::fill_n(s, all, T(0));
+      vectors(s, all).setZero();
       return;
     }
     if (largest > top) {
-      const T factor = std::exp(top - largest);
-      sum *= factor;
-      some(y_.data() + i * y_.stride()) *= factor;
+      if (top > -kInfinity) {
+        const T factor = std::exp(top - largest);
+        sum *= factor;
+        some(y_.data() + i * y_.stride()) *= factor;
+      }
       top = largest;
     }
     exponentials(s, all, largest);
-    forget(seen, j, count, all, s);
-    sum += Eigen::Map<Numbers>(s, all).sum();
+    cover(seen, j, count, all, T(0), s);  // exactly 0
+    sum += vectors(s, all).sum();
   }
 
   static Index whole(Index columns) { return (columns + width<T> - 1) / width<T> * width<T>; }
+
+  /// So many numbers, in whole vectors.
+  static auto vectors(T* s, Index count) { return Eigen::Map<Numbers, Eigen::AlignedMax>(s, count); }
 
   static void exponentials(T* s, Index count, T less) {
     for (Index c = 0; c < count; c += width<T>) Lane<T>(s + c) = (Lane<T>(s + c) - less).exp();
   }
 
-  /// p is exactly 0 where nobody may look.
-  static void forget(const Seen<T>& seen, Index j, Index count, Index all, T* p) {
-    std::fill(p + count, p + all, T(0));
+  /// Writes a number where nobody may look: from `count` on, up to `all`, and for padding.
+  static void cover(const Seen<T>& seen, Index j, Index count, Index all, T number, T* s) {
+    using namespace Eigen::internal;
+    const Packet<T> place = plset<Packet<T>>(T(0)), numbers = pset1<Packet<T>>(number);
+    for (Index c = count / width<T> * width<T>; c < all; c += width<T>) {
+      const Packet<T> seen_here = pcmp_lt(place, pset1<Packet<T>>(static_cast<T>(count - c)));
+      pstore(s + c, pselect(seen_here, pload<Packet<T>>(s + c), numbers));
+    }
     for (Index c = 0; seen.real != nullptr && c < count; ++c) {
-      if (!is_real(seen, j + c)) p[c] = T(0);
+      if (!is_real(seen, j + c)) s[c] = number;
     }
   }
 
@@ -227,13 +248,11 @@ class Look {
                                          d_, nullptr, ds, ds_.stride()});  // dp = dy v^T
       for (Index r = 0; r < rows; ++r, p += p_.stride(), ds += ds_.stride()) {
         exponentials(p, whole(limit), *of.log_sum.row(i + r));
-        forget(seen, j, allowed(seen, i + r, j, limit), kKeys, p);
+        cover(seen, j, allowed(seen, i + r, j, limit), kKeys, T(0), p);
         // The sum of dp * p over all keys is that of dy * y over the components.
         const T mean = (some(of.dy.row(i + r)) * some(of.y.row(i + r))).sum();
-        std::fill(ds + whole(limit), ds + kKeys, T(0));
-        for (Index c = 0; c < kKeys; c += width<T>) {
-          Lane<T>(ds + c) = Lane<T>(p + c) * (Lane<T>(ds + c) - mean);  // dS = p * (dp - sum)
-        }
+        vectors(ds + whole(limit), kKeys - whole(limit)).setZero();
+        vectors(ds, whole(limit)) = vectors(p, whole(limit)) * (vectors(ds, whole(limit)) - mean);  // dS = p * (dp - sum)
       }
       product<Left::plain>(rows, d_, {ds_.data() + i * ds_.stride(), ds_.stride(), k_.data(), k_.stride(),
                                       limit, nullptr, part_.data(), part_.stride()});
@@ -247,16 +266,21 @@ class Look {
       }
     });
     if (first == time_) return;
-    add_product(p_, first, keys, y_, dv_);   // dv = p^T dy
-    add_product(ds_, first, keys, q_, dk_);  // dk = dS^T q / sqrt(d)
+    for (Index r = 0; r < keys; r += kTileRows) {
+      const Index rows = std::min(kTileRows, keys - r);
+      // The first query that looks at one of these.
+      const Index from = causal_ ? std::max(first, j + r - seen.past) : first;
+      add_product(p_, from, r, rows, y_, dv_);   // dv = p^T dy
+      add_product(ds_, from, r, rows, q_, dk_);  // dk = dS^T q / sqrt(d)
+    }
   }
 
-  /// c += a^T b, over the rows from `first` on.
-  void add_product(const Buffer<T>& a, Index first, Index keys, const Buffer<T>& b, const Buffer<T>& c) {
-    product<Left::transposed>(keys, d_, {a.data() + first * a.stride(), a.stride(),
+  /// c += a^T b for some rows of c, over the rows of a and b from `first` on.
+  void add_product(const Buffer<T>& a, Index first, Index r, Index rows, const Buffer<T>& b, const Buffer<T>& c) {
+    product<Left::transposed>(rows, d_, {a.data() + first * a.stride() + r, a.stride(),
                                          b.data() + first * b.stride(), b.stride(), time_ - first, nullptr,
                                          part_.data(), part_.stride()});
-    flat(c.top(keys)) += flat(part_.top(keys));
+    vectors(c.data() + r * c.stride(), rows * c.stride()) += vectors(part_.data(), rows * part_.stride());
   }
 
   /// The same for a single query, such as the next token's, which reads each key once.

@@ -98,12 +98,18 @@ class Products {
     });
   }
 
-  /// db = Σ_batch dz
+  /// db = Σ_batch dz, row by row: as memory lies.
   void column_sums(ConstView<T> dz, View<T> db) {
-    for (Index j = 0; j < dz.cols(); j += width<T>) {
-      Eigen::Array<T, width<T>, 1> sum = ConstLane<T>(dz.data() + j);
-      for (Index n = 1; n < dz.rows(); ++n) sum += ConstLane<T>(dz.data() + n * dz.outerStride() + j);
-      Lane<T>(db.data() + j) = sum;
+    for (Index n = 0; n < dz.rows(); ++n) {
+      for (Index j = 0; j < dz.cols(); j += width<T>) {
+        const ConstLane<T> one(dz.data() + n * dz.outerStride() + j);
+        Lane<T> sum(db.data() + j);
+        if (n == 0) {
+          sum = one;
+        } else {
+          sum += one;
+        }
+      }
     }
   }
 

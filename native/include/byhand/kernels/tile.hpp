@@ -10,12 +10,15 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #define BYHAND_INLINE __forceinline
 #define BYHAND_UNROLL
+#define BYHAND_FETCH(at) Eigen::internal::prefetch(at)
 #elif defined(__clang__)
 #define BYHAND_INLINE __attribute__((always_inline)) inline
 #define BYHAND_UNROLL _Pragma("unroll")
+#define BYHAND_FETCH(at) __builtin_prefetch(at, 0, 2)
 #else
 #define BYHAND_INLINE __attribute__((always_inline)) inline
 #define BYHAND_UNROLL _Pragma("GCC unroll 32")
+#define BYHAND_FETCH(at) __builtin_prefetch(at, 0, 2)  // into the second cache: the first is full
 #endif
 
 namespace byhand::kernels {
@@ -31,6 +34,10 @@ inline constexpr Index tile_rows = kTileRows * kTileVectors / std::max(vectors, 
 
 template <class T>
 inline constexpr Index tile_columns = kTileVectors * width<T>;
+
+/// How many rows before they are wanted those of both factors are fetched, where the left one is a
+/// transpose: they lie too far apart for the processor to see them coming.
+inline constexpr Index kAhead = 12;
 
 /// How the left factor is stored: as A, as its transpose, or as A in pieces, some columns after the
 /// other; what is in pieces is added to C.
@@ -58,6 +65,7 @@ struct TileOperands {
   Soon<T> soon{};
   Index piece = 0;         // columns of a piece of A
   Index piece_stride = 0;  // from one piece to the next
+  bool more = false;       // whether there is another tile below
 };
 
 /// Where a tile reads its factors at step k of the depth; the strides are kept in registers.
@@ -158,6 +166,25 @@ void tile(const TileOperands<T>& o) {
       for (Index v = 0; v < vectors; ++v) prefetch(soon + v * width<T>);
       tile_step<T, rows, vectors, left>(at, sum[0]);
     }
+    constexpr bool high = rows == tile_rows<vectors>;
+    if constexpr (left == Left::plain && high) {
+      // The rows of A for the tile below, a cache line of each at a time.
+      constexpr Index line = 64 / sizeof(T);
+      while (o.more && at.k + line <= depth) {
+        BYHAND_UNROLL
+        for (Index r = 0; r < rows; ++r) BYHAND_FETCH(o.a + (rows + r) * o.a_stride + at.k);
+        for (const Index end = at.k + line; at.k < end;) tile_step<T, rows, vectors, left>(at, sum[0]);
+      }
+    } else if constexpr (left == Left::transposed && high) {
+      while (at.k + kAhead < depth) {
+        const T* a = at.a + kAhead * at.a_stride;
+        prefetch(a);
+        prefetch(a + rows - 1);
+        BYHAND_UNROLL
+        for (Index v = 0; v < vectors; ++v) prefetch(at.b + kAhead * at.b_stride + v * width<T>);
+        tile_step<T, rows, vectors, left>(at, sum[0]);
+      }
+    }
   }
   tile_depth<T, rows, vectors, left, splits>(at, sum, depth);
   T* c = o.c;
@@ -193,6 +220,7 @@ void tiles(Index rows, TileOperands<T> o) {
   }(std::make_integer_sequence<Index, tile_rows<vectors>>{});
   for (Index now; rows > 0; rows -= now) {
     now = next_rows(rows, tile_rows<vectors>);
+    o.more = rows > now;
     if (now == tile_rows<vectors>) {
       tile<T, tile_rows<vectors>, vectors, left>(o);
     } else {

@@ -20,10 +20,10 @@ class GELU final : public Layer<T> {
  public:
   explicit GELU(const Settings& settings) : exact_(setting(settings, "exact") != 0) {}
 
-  bool reads_x() const override { return true; }
+  bool in_place() const override { return true; }
 
   void reserve(Index batch, const Shape& z, int) override {
-    make_room(t_, batch * places(z), columns(z));
+    make_room(slope_, batch * places(z), columns(z));
   }
 
   void forward(ConstView<T> z, View<T> a, Pass<T>& pass) override {
@@ -31,18 +31,17 @@ class GELU final : public Layer<T> {
       const Numbers one = ConstLane<T>(z.data() + at);
       const Numbers t = exact_ ? Numbers(kernels::erf<T>(one * T(1 / std::numbers::sqrt2)))
                                : Numbers((kScale * (one + kCubic * one * one * one)).tanh());
-      Lane<T>(t_.data() + at) = t;
+      const Numbers dt = exact_ ? Numbers(kScale * (T(-0.5) * one * one).exp())
+                                : Numbers((T(1) - t * t) * kScale * (T(1) + 3 * kCubic * one * one));
       Lane<T>(a.data() + at) = T(0.5) * one * (T(1) + t);
+      Lane<T>(slope_.data() + at) = T(0.5) * (T(1) + t + one * dt);
     });
   }
 
-  void backward(ConstView<T> z, ConstView<T>, ConstView<T> da, View<T> dz, Pass<T>& pass) override {
+  void backward(ConstView<T>, ConstView<T>, ConstView<T> da, View<T> dz, Pass<T>& pass) override {
     if (dz.size() == 0) return;
-    each(z, pass, [&](Index at) {
-      const Numbers one = ConstLane<T>(z.data() + at), t = ConstLane<T>(t_.data() + at);
-      const Numbers slope = exact_ ? Numbers(kScale * (T(-0.5) * one * one).exp())
-                                   : Numbers((T(1) - t * t) * kScale * (T(1) + 3 * kCubic * one * one));
-      Lane<T>(dz.data() + at) = ConstLane<T>(da.data() + at) * T(0.5) * (T(1) + t + one * slope);
+    each(da, pass, [&](Index at) {
+      Lane<T>(dz.data() + at) = ConstLane<T>(da.data() + at) * ConstLane<T>(slope_.data() + at);
     });
   }
 
@@ -59,7 +58,7 @@ class GELU final : public Layer<T> {
   }
 
   bool exact_;
-  Buffer<T> t_;
+  Buffer<T> slope_;  // da/dz: neither z nor a is needed again, so a may lie where z lay
 };
 
 }  // namespace byhand
