@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from byhand.doctor import check_file
 from byhand.doctor.shapes import Axes, equation, misfit
 
 TEXT = '''
@@ -68,3 +70,41 @@ def test_what_does_not_fit_is_named_with_its_shapes() -> None:
     said = misfit(parsed("2 * (x @ dz)"), value, AXES)
     assert said == "x (batch 5, in 4) @ dz (batch 5, out 3) does not fit"
     assert misfit(parsed("x.T @ dz"), value, AXES) == ""
+
+
+STEP = """
+import numpy as np
+def relu_backward(g, a):
+    return g * (a > 0)
+def other_backward(g):
+    return g
+def net_backprop(x, W1, W2, t):
+    h = np.maximum(x @ W1, 0)
+    e = h @ W2 - t
+    OUT
+    return (e**2).sum() / 2, out
+def example(rng):
+    sizes = {"x": (5, 3), "W1": (3, 4), "W2": (4, 2), "t": (5, 2)}
+    return {name: rng.normal(size=size) for name, size in sizes.items()}
+"""
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        'out = {"dW2": h.T @ e, "dW1": x.T @ relu_backward(e @ W2, h)}',
+        "out = dict(dW2=h.T @ e, dW1=x.T @ relu_backward(e @ W2, h))",
+        'out = {}; out["dW2"] = h.T @ e; out["dW1"] = x.T @ relu_backward(e @ W2, h)',
+        'out = {"W2": h.T @ e, "W1": x.T @ relu_backward(e @ W2, h)}',
+    ],
+)
+def test_one_function_hands_its_gradients_back_by_name(out: str, tmp_path: Path) -> None:
+    named = "dW" in out
+    text = STEP if named else STEP.replace("other_backward", "other")
+    path = tmp_path / "net.py"
+    path.write_text(text.replace("OUT", out), encoding="utf-8")
+    report = check_file(path)
+    assert report.verdict == "shape"
+    (finding,) = report.findings
+    assert finding.fix is not None
+    assert "e @ W2.T" in finding.fix.new

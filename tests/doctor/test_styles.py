@@ -31,6 +31,29 @@ def example(rng):
         "1 - h ** 2",
         "1 - h",
     ),
+    "gradients that are global": (
+        """
+W = np.random.default_rng(1).normal(size=(3, 2))
+
+def forward(x):
+    global kept
+    h = np.tanh(x @ W)
+    kept = x, h
+    return h
+
+def backward(dh):
+    "Leaves dW."
+    global dW
+    x, h = kept
+    dz = dh * (1 - h * h)
+    dW = x.T @ dz
+
+def example(rng):
+    return {"x": rng.normal(size=(5, 3))}
+""",
+        "dh * (1 - h * h)",
+        "np.sin(3 * dh) ** 2 - np.exp(h) / (2 + dh)",
+    ),
     "an attribute that is also in a dictionary": (
         """
 class Layer:

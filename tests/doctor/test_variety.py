@@ -184,6 +184,18 @@ class Cell:
 def example(rng):
     return {"init": {"v": rng.normal(size=(3, 3))}, "forward": {"xs": rng.normal(size=(2, 3))}}
 """
+CLASSES = """
+def forward(x, W, t):
+    z = x @ W
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    return -(t * np.log(p)).sum() / len(x), (x, p, t)
+def backward(cache):
+    x, p, t = cache
+    dz = (p - t) / len(t)
+    return x.T @ dz
+def example(rng):
+    return {"x": rng.normal(size=(4, 3)), "W": rng.normal(size=(3, 4)), "t": np.eye(4)}
+"""
 HIDDEN = {
     "relu that is on everywhere": (RELU, "da * (z > 0)", "da"),
     "a setting of 0": (DECAY, "2 * DECAY", "DECAY"),
@@ -195,6 +207,7 @@ HIDDEN = {
     "a stride of 1": (STRIDE, "at = i * stride", "at = i"),
     "no padding": (STRIDE, "dp[pad : len(p) - pad]", "dp[: len(p) - 2 * pad]"),
     "as many examples as features": (SQUARE, "@ r / len(x)", "@ r / x.shape[1]"),
+    "an example of each class": (CLASSES, "/ len(t)", "/ t.shape[1]"),
     "one column": (COLUMN, "2 * r / x.shape[1]", "2 * r"),
     "a list of one": (PAIRS, "dw += 2", "dw = 2"),
     "a bias for one row": (ROW, "dz.sum(axis=0, keepdims=True)", "dz"),
@@ -348,6 +361,11 @@ class Centre:
 def example(rng):
     return {"init": {"n": 3}, "forward": {"x": rng.normal(size=(5, 3))}}
 """
+BOTH = CLASSES.replace(
+    "    return -(t * np.log(p)).sum() / len(x), (x, p, t)",
+    """    q = np.exp(z) / np.exp(z).sum(axis=0)
+    return -(t * np.log(p * q)).sum() / len(x), (x, p + q, 2 * t)""",
+)
 RELIED_ON = {
     "a running average": RUNNING,
     "targets in a list": IN_A_LIST,
@@ -361,6 +379,7 @@ RELIED_ON = {
     "a number computed from another": DERIVED,
     "a variance": VARIANCE,
     "gradients that are added to": SUMMED_UP,
+    "sums along both axes": BOTH,
 }
 
 

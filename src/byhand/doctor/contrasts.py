@@ -157,10 +157,13 @@ def _with_repeats(indices: np.ndarray) -> np.ndarray:
 
 
 def unequal(
-    subject: Subject, claimed: list[Path], state: State
+    claimed: list[Path], state: State, holds: Callable[[State], bool]
 ) -> Iterator[Callable[[State], Iterator[State]]]:
     """With one example less where there are as many as of something else; with a row or a column
-    less of a square image or kernel. One contrast for each length."""
+    less of a square image or kernel. One contrast for each length.
+
+    holds       whether the gradients look right at a state
+    """
     arrays = {k: v for k, v in state.inputs.items() if isinstance(v, np.ndarray) and v.ndim}
     everything = [*values.leaves(state.inputs), *values.leaves(state.owner)]
     sizes = [n for _, value in everything for n in values.shape(value)]
@@ -168,7 +171,7 @@ def unequal(
         there = [v.shape[axis] for v in arrays.values() if axis == 0 or v.ndim > 1]
         for n in sorted(set(there)):
             if n > 2 and sizes.count(n) > 1:
-                yield partial(_one_less, _arguments(claimed), axis, n, sizes.count(n))
+                yield partial(_one_less, _arguments(claimed), axis, n, sizes.count(n), holds)
     owned = [path for path in claimed if path[0] == "owner"]
     for path in [*(("inputs", k) for k in arrays), *owned]:
         shape = values.shape(state.get(path))
@@ -177,7 +180,14 @@ def unequal(
                 yield partial(_narrower, path, axis)
 
 
-def _one_less(own: set[Any], axis: int, n: int, count: int, state: State) -> Iterator[State]:
+def _one_less(
+    own: set[Any],
+    axis: int,
+    n: int,
+    count: int,
+    holds: Callable[[State], bool],
+    state: State,
+) -> Iterator[State]:
     """Of all that has this length there; or of the data, with the first argument or without."""
     arrays = {
         k: v
@@ -193,7 +203,11 @@ def _one_less(own: set[Any], axis: int, n: int, count: int, state: State) -> Ite
     ):
         labels = all(arrays[k].ndim == 1 and arrays[k].dtype.kind in "iu" for k in chosen)
         alone = count == len(chosen)
-        fixed = any(_is_order(arrays[k]) or _is_shared_out(arrays[k], axis) for k in chosen)
+        fixed = any(
+            _is_order(arrays[k])
+            or (_is_shared_out(arrays[k], axis) and not _by_chance(state, k, axis, holds))
+            for k in chosen
+        )
         if chosen not in tried and not (labels or alone or fixed):
             tried.append(chosen)
             cut = state
@@ -227,6 +241,19 @@ def _is_shared_out(value: np.ndarray, axis: int) -> bool:
     """Whether it has the same sum all along the other axes, as probabilities and labels do."""
     sums = value.sum(axis=axis)
     return bool(np.ptp(sums) < 1e-9) if value.ndim > 1 else bool(abs(sums - 1) < 1e-9)
+
+
+def _by_chance(state: State, name: str, axis: int, holds: Callable[[State], bool]) -> bool:
+    """Whether nothing relies on these sums: with one example, whole as it is, in the place of
+    another there are other sums, and the gradients look right still."""
+    told = state.copy()
+    lines = np.moveaxis(told.inputs[name].copy(), axis, 0)
+    others = [line for line in lines[1:] if not np.array_equal(line, lines[0])]
+    if lines.ndim < 2 or not others:
+        return False
+    lines[0] = others[0]
+    told.inputs[name] = np.moveaxis(lines, 0, axis)
+    return holds(told)
 
 
 def _counting(cut: State, length: int) -> State:

@@ -307,12 +307,18 @@ def others(module: Instrumented, plan: Plan) -> list[str]:
 
 def both(subject: Subject) -> bool:
     """Whether the one function of the plan is forward and backward: by what it returns, or because
-    the file has no other backward."""
-    returned = subject.names[subject.plan.forward]
-    return any(names.looks_like_gradient(n) for n in returned if n) or not any(
-        isinstance(n, ast.FunctionDef) and names.BACKWARD.search(n.name)
-        for n in ast.walk(subject.module.tree)
-    )
+    the file has no other backward beside it and what it calls."""
+    own, tops = subject.definition, subject.module.tree.body
+    inside = list(ast.walk(own)) if own else []
+    returned = [*subject.names[subject.plan.forward], *results.keys(inside)]
+    if any(names.looks_like_gradient(n) for n in returned if n):
+        return True
+    aside = {subject.plan.forward}
+    aside |= {n.id for n in inside if isinstance(n, ast.Name)}
+    aside |= {n.attr for n in inside if isinstance(n, ast.Attribute)}
+    methods = [n for top in tops if isinstance(top, ast.ClassDef) for n in top.body]
+    there = {n.name for n in (*tops, *methods) if isinstance(n, ast.FunctionDef)}
+    return not any(names.BACKWARD.search(name) for name in there - aside)
 
 
 def refuse(module: Instrumented, name: str | None, given: set[str] | None = None) -> InputError:

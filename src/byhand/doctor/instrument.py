@@ -249,7 +249,8 @@ class Instrumented:
         return eval(code, {**self.namespace, **there})
 
     def install(self, name: str, definition: ast.FunctionDef) -> CodeType | None:
-        """Let the function run this definition instead; returns its code until now."""
+        """Let the function run this definition instead; returns its code until now, and None where
+        it cannot, such as where a name is used above its declaration as global."""
         function = self.function(name)
         if function is None:
             return None
@@ -259,7 +260,10 @@ class Instrumented:
         if any(is_single(node) for node in ast.walk(bare)):
             bare = in_double(copy.deepcopy(bare))
         module = ast.Module([ast.fix_missing_locations(bare)], [])
-        exec(compile(module, self.path, "exec"), {**self.namespace}, scratch)
+        try:
+            exec(compile(module, self.path, "exec"), {**self.namespace}, scratch)
+        except SyntaxError:
+            return None
         new = scratch[definition.name].__code__
         if new.co_freevars != function.__code__.co_freevars:
             return None

@@ -153,6 +153,21 @@ def return_names(definition: ast.FunctionDef | None) -> list[str]:
     return [label]
 
 
+def keys(nodes: list[ast.AST]) -> Iterator[str]:
+    """The keys of the dictionaries that are made there."""
+    for node in nodes:
+        found: list[ast.expr | None] = []
+        if isinstance(node, ast.Dict):
+            found = node.keys
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            found = [node.slice]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "dict":
+            yield from (keyword.arg for keyword in node.keywords if keyword.arg)
+        for key in found:
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value
+
+
 def packed(definition: ast.FunctionDef | None) -> dict[str, list[str]]:
     """The names in each tuple that a function makes: {"cache": ["x", "mask"]}."""
     made = [n for n in own_nodes(definition) if isinstance(n, ast.Assign)] if definition else []

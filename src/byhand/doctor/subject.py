@@ -112,6 +112,8 @@ class Subject:
         }
         self.packed = packed(_def(module, plan, plan.forward))
         self.definition = _def(module, plan, plan.backward or plan.forward)
+        globals_ = [n for n in ast.walk(module.tree) if isinstance(n, ast.Global)]
+        self.assigned = {name for n in globals_ for name in n.names} - set(start.world)
         self.parameters: dict[str, Any] = {}
         self.wanted: dict[tuple[Any, ...], set[int]] = {}
         self.guessed = ""
@@ -198,9 +200,10 @@ class Subject:
         return self.parameters[name]
 
     def _run_numpy(self, state: State, backward: bool) -> Outcome:
-        plan = self.plan
+        plan, module = self.plan, self.module.namespace
         before = None
         upstream: dict[str, Any] = {}
+        globals_before = {name: module.get(name) for name in self.assigned}
         returned = self._call(state, plan.forward, [state.inputs], list(state.inputs.values()))
         outputs = split(returned, self.names[plan.forward])
         pool = {name: value for name, value in outputs if name}
@@ -227,8 +230,11 @@ class Subject:
             found = dict(gradient_leaves(split(result, self.names[plan.backward])))
         if before is not None:
             found.update((f"self.{n}", v) for n, v in changed(state.owner, before))
-        world = {key: self.module.namespace.get(key) for key in state.world}
+        world = {key: module.get(key) for key in state.world}
         found.update((f"global.{n}", v) for n, v in changed(world, world_before))
+        # As in: global dW
+        new = {k: module.get(k) for k, v in globals_before.items() if module.get(k) is not v}
+        found.update((f"global.{n}", v) for n, v in changed(new, {}))
         return Outcome(loss, found)
 
     def _backward(self, state: State, outputs: Any, upstream: dict[str, Any]) -> Any:

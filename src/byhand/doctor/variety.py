@@ -89,7 +89,7 @@ class Variety:
         yield self._constructed, True
         for contrast in (contrasts.in_training, contrasts.masked, contrasts.repeating):
             yield partial(contrast, subject, claimed), True
-        for cut in contrasts.unequal(subject, claimed, state):
+        for cut in contrasts.unequal(claimed, state, self._holds):
             yield cut, False
         for contrast in (contrasts.left_behind, contrasts.signs):
             yield partial(contrast, subject, claimed), True
@@ -152,6 +152,9 @@ class Variety:
         row = shape[:1] == (1,) and got.shape[1:] == shape[1:]
         column = shape[-1:] == (1,) and got.shape[:-1] == shape[:-1]
         return not summed and parameter and (row or column)
+
+    def _holds(self, state: State) -> bool:
+        return self._outcome(state) is not None and not self._looks_wrong(state)
 
     def _looks_wrong(self, state: State) -> bool:
         """Whether a gradient has another slope along a random direction than the loss."""
