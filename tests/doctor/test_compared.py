@@ -66,6 +66,7 @@ INPUTS = {
     "V": RNG.normal(size=(5, 2)),
 }
 STEPS = {"x": RNG.normal(size=(4, 2, 3)), "W": 0.5 * RNG.normal(size=(3, 3))}
+TWO = {key: RNG.normal(size=size) for key, size in [("x", (4, 3)), ("U", (3, 2)), ("V", (3, 2))]}
 
 
 def looked_at(
@@ -147,11 +148,7 @@ def backward(cache):
     dgate = dh * gate
     return {"dU": x.T @ dgate, "dV": x.T @ dnew}
 """
-    inputs = {
-        key: RNG.normal(size=shape)
-        for key, shape in {"x": (4, 3), "U": (3, 2), "V": (3, 2)}.items()
-    }
-    _, _, number, found = looked_at(text, inputs)
+    _, _, number, found = looked_at(text, TWO)
     assert found.right[number["dnew = dh * gate"]] == {0}
     assert not found.right[number["dgate = dh * gate"]]
     assert found.wrong[number["dgate = dh * gate"]] == {0}
@@ -178,11 +175,7 @@ def backward(cache):
     dq = both[:, 2:] * 1.0
     return {"dU": x.T @ dq, "dV": x.T @ dr}
 """
-    inputs = {
-        key: RNG.normal(size=shape)
-        for key, shape in {"x": (4, 3), "U": (3, 2), "V": (3, 2)}.items()
-    }
-    judge, visits, number, known = looked_at(text, inputs)
+    judge, visits, number, known = looked_at(text, TWO)
     assert known.right[number["dr = both[:, :2] * 1.0"]] == {0}
     found = cleared.innocent(judge, visits, [visits[n] for n in number.values()], known)
     assert found[number["both = dy * 1.0"]] == set()

@@ -44,12 +44,6 @@ class Comparison:
     wrong_shape: bool = False
 
 
-def widened(subject: Subject, claims: list[Claim], state: State) -> State | None:
-    """A state with what another one leaves out and a mistake may hide behind, such as a second
-    example; None where there is nothing of that kind."""
-    return Variety(subject, claims).varied(state)
-
-
 def measure(
     subject: Subject, state: State, found: list[Claim], seconds: float = SECONDS
 ) -> Point | None:

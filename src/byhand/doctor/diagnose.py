@@ -18,6 +18,7 @@ from byhand.doctor.kept import Kept
 from byhand.doctor.repair import Search
 from byhand.doctor.report import Finding, Fix, GradientVerdict, Report
 from byhand.doctor.subject import Outcome, State, Subject
+from byhand.doctor.variety import Variety
 
 MOST_MISTAKES = 3
 
@@ -77,9 +78,9 @@ def _judges(subject: Subject, claims: list[Claim], more: list[dict[str, Any]]) -
             continue
     near = certify.nudged(subject, claims, states[-1], 1)
     points: list[State] = [states[0]] + ([near] if near is not None else states[1:])
-    wide = certify.widened(subject, claims, points[-1])
-    if wide is not None:
-        points.append(wide)
+    varied = Variety(subject, claims).varied(points[-1])
+    if varied is not None:
+        points.append(varied)
     found = []
     for state in points:
         try:

@@ -73,8 +73,9 @@ class Variety:
             loss: float | None = None
             for candidate in contrast(found):
                 loss = self._loss(found) if loss is None else loss
-                if self._outcome(candidate, loss):
-                    if self._looks_wrong(candidate):
+                outcome = self._outcome(candidate, loss)
+                if outcome is not None:
+                    if self._is_wrong(candidate, outcome):
                         return candidate
                     found = candidate if stays else found
                     break
@@ -154,13 +155,15 @@ class Variety:
         return not summed and parameter and (row or column)
 
     def _holds(self, state: State) -> bool:
-        return self._outcome(state) is not None and not self._looks_wrong(state)
+        outcome = self._outcome(state)
+        return outcome is not None and not self._is_wrong(state, outcome)
 
     def _looks_wrong(self, state: State) -> bool:
-        """Whether a gradient has another slope along a random direction than the loss."""
         outcome = self._outcome(state)
-        if outcome is None:
-            return False
+        return outcome is not None and self._is_wrong(state, outcome)
+
+    def _is_wrong(self, state: State, outcome: Outcome) -> bool:
+        """Whether a gradient has another slope along a random direction than the loss."""
         rng = np.random.default_rng(12)
         for claim in self.claims:
             nudger = oracle.Nudger(self.subject, state, claim.of)

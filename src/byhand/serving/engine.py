@@ -157,8 +157,8 @@ class Engine:
                 continue
             sequence.slot = min(self._free)
             self._free.remove(sequence.slot)
-            for _ in range(self._slots.begin(sequence.slot, sequence.wish.prompt)):
-                sequence.left.popleft()
+            known = self._slots.begin(sequence.slot, sequence.wish.prompt)
+            sequence.left = deque(sequence.wish.prompt[known:])
             self._running.append(sequence)
 
     def _advance(self) -> None:
