@@ -53,6 +53,13 @@ def trained(root: Path, name: str, data: str, model: str, loss: str, *changes: s
     return run
 
 
+def letters_reversed(root: Path, name: str, model: str) -> Subject:
+    """A run on pairs, three steps long."""
+    data = 'task = "reverse"\nlongest = 5\nvocabulary = 4'
+    short = ("training.epochs=1", "training.steps_per_epoch=3")
+    return Subject(trained(root, name, data, model, "softmax_cross_entropy", *short))
+
+
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("views")

@@ -5,47 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from byhand.training import Run, read_recipe, trainer_for
 from byhand.views import alignment
 from byhand.views.subject import DoesNotApply, Subject
 
-RECIPE = """
-title = "Backwards"
-loss = "softmax_cross_entropy"
+from .conftest import letters_reversed
 
-[data]
-task = "reverse"
-longest = 5
-vocabulary = 4
-
-[model]
-kind = "seq2seq"
-embedding = 4
-hidden = 6
-attention = "{attention}"
-
-[optimizer]
-name = "adam"
-learning_rate = 0.01
-
-[training]
-epochs = 1
-steps_per_epoch = 3
-batch_size = 8
-"""
-
-
-def subject_of(folder: Path, attention: str) -> Subject:
-    path = folder / "reverse.toml"
-    path.write_text(RECIPE.format(attention=attention), "utf-8")
-    run = Run.create(read_recipe(path), "reverse", folder)
-    trainer_for(run.recipe, run).fit()
-    return Subject(run)
+GRUS = 'kind = "seq2seq"\nembedding = 4\nhidden = 6\nattention = "{}"'
 
 
 @pytest.mark.slow
 def test_the_matrix_of_a_translation_grows(tmp_path: Path) -> None:
-    view = alignment.compute(subject_of(tmp_path, "dot"))
+    view = alignment.compute(letters_reversed(tmp_path, "dot", GRUS.format("dot")))
     assert view.p.shape == (len(view.wrote), len(view.read))
     assert view.read[-1] == "<eos>"
     np.testing.assert_allclose(view.p.sum(axis=1), 1, rtol=1e-5)
@@ -59,7 +29,7 @@ def test_the_matrix_of_a_translation_grows(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_model_that_looks_at_nothing(tmp_path: Path) -> None:
     with pytest.raises(DoesNotApply) as caught:
-        alignment.compute(subject_of(tmp_path, "none"))
+        alignment.compute(letters_reversed(tmp_path, "none", GRUS.format("none")))
     assert str(caught.value) == "attention to the source is needed, and the network has none"
 
 

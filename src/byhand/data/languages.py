@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,12 @@ def read(vocabulary: Vocabulary, ids: NDArray[Any]) -> str:
     last = np.flatnonzero(ids == end(vocabulary))
     ids = ids[: last[0]] if len(last) else ids
     return vocabulary.decode(ids[(ids >= 0) & (ids < len(vocabulary))])
+
+
+def tokens(vocabulary: Vocabulary, ids: Iterable[int]) -> tuple[str, ...]:
+    """What each id stands for, <bos> and <eos> by these names."""
+    names = {begin(vocabulary): "<bos>", end(vocabulary): "<eos>"}
+    return tuple(names.get(token) or vocabulary.decode([token]) for token in ids)
 
 
 def read_vocabulary(folder: Path) -> Vocabulary | None:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data import Languages, Split, Vocabulary, Words
-from byhand.data.languages import begin, end, read, sentence
+from byhand.data import Languages, Split, Words
+from byhand.data.languages import begin, end, read, sentence, tokens
 from byhand.data.pairs import Pair, held_out, split_of
 from byhand.engines import Program
 from byhand.errors import InputError
@@ -164,8 +164,8 @@ class Translator:
         return Look(
             layer,
             p.shape[1],
-            _tokens(self.languages.source, translation.read),
-            _tokens(self.languages.target, translation.wrote),
+            tokens(self.languages.source, translation.read),
+            tokens(self.languages.target, translation.wrote),
             p[0].mean(axis=0)[: len(before), : len(translation.read)],
         )
 
@@ -245,8 +245,3 @@ def _score(metric: Any, translations: Sequence[str], references: Sequence[str]) 
 def _same(text: str, reference: str) -> bool:
     """But for spaces, which not all vocabularies keep."""
     return "".join(text.split()) == "".join(reference.split())
-
-
-def _tokens(vocabulary: Vocabulary, ids: Sequence[int]) -> tuple[str, ...]:
-    stop = end(vocabulary)
-    return tuple("<eos>" if token == stop else vocabulary.decode([token]) for token in ids)

@@ -7,14 +7,15 @@ Source      Vaswani et al., Attention is all you need (2017), eq. 1 and figures 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data import Vocabulary
-from byhand.layers import Sequential
+from byhand.data.languages import tokens
+from byhand.layers import PADDING, Sequential
 from byhand.views.focus import Focus, check_unit
 from byhand.views.looking import Look, block_of, looks, named, smaller
 from byhand.views.passage import FONT, shown
@@ -34,26 +35,35 @@ SHOWN = 40
 """Tokens of the one matrix whose characters can be read; the last ones."""
 
 
+class Text(NamedTuple):
+    """What a network reads, and how each token is written."""
+
+    ids: Array
+    pieces: Sequence[str]
+
+
 @dataclass(frozen=True)
 class Attention:
-    """What the heads do with one text of `tokens` tokens.
+    """What the heads do with one text, or with a source and a target.
 
+    tokens          of each of them
     thumbnails      {layer: [heads, side, side]}    rows look at columns; each sums to 1
     layer, head     one head, the one whose weights lie closest together unless it was asked for
-    pieces          [shown]                         the last tokens
+    queries, keys   [shown], [shown]                the last tokens that look, and are looked at
     matrix          [shown, shown]                  p of that head among them
-    query, key      the cell, by place in pieces: the last token and what it looks at most of them
+    query, key      the cell, by place in these: the last token and what it looks at most of them
     products        [d]                             q_c k_c of the cell
     S, Z            (Σ products)/√d, and Σ e^S over all tokens that the query may look at
     p               e^S / Z, the number in the matrix
     """
 
     about: str
-    tokens: int
+    tokens: list[int]
     thumbnails: dict[str, Array]
     layer: str
     head: int
-    pieces: list[str]
+    queries: Sequence[str]
+    keys: Sequence[str]
     matrix: Array
     query: int
     key: int
@@ -64,7 +74,7 @@ class Attention:
 
     @property
     def words(self) -> str:
-        q, k = (_written(self.pieces[place]) for place in (self.query, self.key))
+        q, k = _written(self.queries[self.query]), _written(self.keys[self.key])
         total, d = float(self.products.sum()), len(self.products)
         return (
             f"{self.layer} head {self.head}, {q} looks at {k}: q·k/√d = {total:.2f}/√{d} = "
@@ -73,30 +83,41 @@ class Attention:
 
 
 def compute(subject: Subject) -> Attention:
-    """Look at the heads over the window of the test text that is asked for, or the first; at the
-    layer and, as the unit, the head that is asked for.
+    """Look at the heads over the test example that is asked for, or the first: a window of a text,
+    or a sentence and its translation as it stands there; at the layer and, as the unit, the head
+    that is asked for.
 
-    Raises      DoesNotApply for a run that was not trained on a text, for a network without
-                attention, or before the first epoch is finished.
+    Raises      DoesNotApply for a run that was trained on neither, for a network without
+                attention in heads, or before the first epoch is finished.
     """
-    vocabulary, model = subject.vocabulary, in_our_layers(subject.program)
-    ids = subject.dataset.test.inputs[subject.example or 0]
-    return attention_of(model, vocabulary, ids, subject.about_best, subject.focus)
+    if subject.languages is None:
+        vocabulary = subject.vocabulary
+        ids = subject.dataset.test.inputs[subject.example or 0]
+        texts = [Text(ids, pieces_of(ids, vocabulary))]
+    else:
+        pair = subject.dataset.test.inputs[subject.example or 0]
+        sides = [ids[ids != PADDING] for ids in pair]
+        texts = [
+            Text(ids, tokens(language, ids.tolist()))
+            for ids, language in zip(sides, subject.languages, strict=True)
+        ]
+    return attention_of(in_our_layers(subject.program), texts, subject.about_best, subject.focus)
 
 
 def attention_of(
-    model: Sequential, vocabulary: Vocabulary, ids: Array, about: str, focus: Focus = Focus()
+    model: Sequential, texts: Sequence[Text], about: str, focus: Focus = Focus()
 ) -> Attention:
-    """What the heads of a network do with a text, given as ids[time].
+    """What the heads of a network do with a text, or with a source and a target.
 
     Raises      InputError for a text that is longer than the positions that the network knows.
     """
-    found = looks(model, ids)
+    found = looks(model, [text.ids for text in texts])
     look, head = _chosen(found, focus)
-    first = max(0, len(ids) - SHOWN)
+    queries, keys = texts[look.queries].pieces, texts[look.keys].pieces
+    top, left = (max(0, len(pieces) - SHOWN) for pieces in (queries, keys))
     p = look.attended.p[0, head]
-    query = len(ids) - 1
-    key = first + int(p[query, first:].argmax())
+    query = len(queries) - 1
+    key = left + int(p[query, left:].argmax())
     # Heads may share their keys.
     own = head * look.layer.kv_heads // look.layer.heads
     q, k = look.attended.q[0, head], look.attended.k[0, own]
@@ -105,17 +126,18 @@ def attention_of(
     S = float(products.sum() / root)
     return Attention(
         about=about,
-        tokens=len(ids),
+        tokens=[len(text.ids) for text in texts],
         thumbnails={each.name: smaller(each.attended.p[0], THUMBNAIL) for each in found},
         layer=look.name,
         head=head,
-        pieces=pieces_of(ids, vocabulary)[first:],
-        matrix=p[first:, first:],
-        query=query - first,
-        key=key - first,
+        queries=queries[top:],
+        keys=keys[left:],
+        matrix=p[top:, left:],
+        query=query - top,
+        key=key - left,
         products=products,
         S=S,
-        # The last token may look at all of them, causal or not.
+        # The last token may look at all the others, causal or not.
         Z=float(np.exp(k @ q[query] / root).sum()),
         p=float(p[query, key]),
     )
@@ -143,9 +165,10 @@ def draw(view: Attention) -> Figure:
     layers, heads = len(view.thumbnails), max(map(len, view.thumbnails.values()))
     side = min(1.3, 9 / heads)
     tall = side * layers + 0.3
+    count = " + ".join(map(str, view.tokens))
     page = figure(
         tall + 5.2,
-        f"What each head looks at, over {view.tokens} tokens",
+        f"What each head looks at, over {count} tokens",
         f"{view.about}\n{plain(view.words)}",
     )
     parts = page.add_gridspec(3, 1, height_ratios=[tall, 4.4, 0.8])
@@ -157,15 +180,19 @@ def draw(view: Attention) -> Figure:
             axes.set_xticks([])
             axes.set_yticks([])
             if head == 0:
-                axes.set_ylabel(plain(block_of(layer), 14), size=7)
+                blocks = (plain(each, 16) for each in block_of(layer).split("."))
+                axes.set_ylabel("\n".join(blocks), size=7)
             if row == 0:
                 axes.set_title(f"head {head}", size=8)
     axes = page.add_subplot(parts[1])
     _weights(axes, view.matrix)
-    labels = [plain("".join(map(shown, piece)), 8) for piece in view.pieces]
-    turned = 90 if max(map(len, view.pieces)) > 1 else 0
-    axes.set_xticks(range(len(labels)), labels, family=FONT, size=6, rotation=turned)
-    axes.set_yticks(range(len(labels)), labels, family=FONT, size=6)
+    asking, asked = (
+        [plain("".join(map(shown, piece)), 8) for piece in pieces]
+        for pieces in (view.queries, view.keys)
+    )
+    turned = 90 if max(map(len, view.keys)) > 1 else 0
+    axes.set_xticks(range(len(asked)), asked, family=FONT, size=6, rotation=turned)
+    axes.set_yticks(range(len(asking)), asking, family=FONT, size=6)
     axes.set_title(f"{plain(view.layer, 40)} head {view.head}: each row looks, 0 white to 1 dark")
     axes.plot(view.key, view.query, "s", mfc="none", mec="red", ms=7)
     axes = page.add_subplot(parts[2])

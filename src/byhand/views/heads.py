@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from byhand.data import Split
 from byhand.engines import Program
-from byhand.views.looking import block_of, with_heads
+from byhand.views.looking import block_of, named_heads
 from byhand.views.style import figure, plain, styled
-from byhand.views.subject import DoesNotApply, Subject
+from byhand.views.subject import Subject
 from byhand.views.tiles import bar_beside, show_signed
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def compute(subject: Subject) -> Heads:
 
 def heads_of(program: Program, test: Split, about: str) -> Heads:
     """The losses without each head; the parameters are afterwards what they were before."""
-    layers = dict(with_heads(program.description.model.layers))
-    if not layers:
-        raise DoesNotApply("attention is needed, and the network has no layer with heads")
+    layers = named_heads(program.description.model)
     trained = program.parameters()
     loss = program.evaluate(test.inputs, test.targets).loss
     changes = {name: np.zeros(layer.heads) for name, layer in layers.items()}

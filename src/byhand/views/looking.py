@@ -1,4 +1,4 @@
-"""Which layers of a network look at other steps, wherever they stand, and at what."""
+"""Which layers of a network look at other tokens, wherever they stand, and at what."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byhand.errors import InputError
-from byhand.layers import Layer, SelfAttention, Sequential
+from byhand.layers import PADDING, Encoder, Layer, Sequential
 from byhand.layers.attention import Attended
+from byhand.layers.cross_attention import CrossAttention
 from byhand.layers.multi_head import MultiHead
 from byhand.views.subject import DoesNotApply
 
@@ -18,10 +19,13 @@ Array = NDArray[Any]
 
 
 class Look(NamedTuple):
-    """An attention by its full name, such as "attention1.selfattention1", and what it kept."""
+    """An attention by its full name, such as "attention1.selfattention1", and what it kept of the
+    tokens; queries and keys say of which text each are."""
 
     name: str
-    layer: SelfAttention
+    layer: MultiHead
+    queries: int
+    keys: int
     attended: Attended
 
 
@@ -35,25 +39,49 @@ def with_heads(layers: Sequence[Layer], within: str = "") -> Iterator[tuple[str,
             yield name, layer
 
 
-def looks(model: Sequential, ids: Array) -> list[Look]:
-    """What each self-attention does with ids[time].
+def named_heads(model: Sequential) -> dict[str, MultiHead]:
+    """All attentions of several heads.
 
     Raises      DoesNotApply where there is none.
     """
-    if not any(isinstance(layer, SelfAttention) for _, layer in with_heads(model.layers)):
-        raise DoesNotApply("attention is needed, and the network has no layer that attends")
-    _, caches = model.forward(ids[None])
-    return list(_kept(model.layers, caches, ""))
+    layers = dict(with_heads(model.layers))
+    if not layers:
+        raise DoesNotApply("attention is needed, and the network has no layer with heads")
+    return layers
 
 
-def _kept(layers: Sequence[Layer], caches: Sequence[Any], within: str) -> Iterator[Look]:
+def looks(model: Sequential, texts: Sequence[Array]) -> list[Look]:
+    """What each attention of several heads does with a text, or with a source and a target.
+
+    Shapes      ids[time] of each text
+    Raises      DoesNotApply where there is none.
+    """
+    named_heads(model)
+    inputs = np.full((len(texts), max(map(len, texts))), PADDING)
+    for row, ids in zip(inputs, texts, strict=True):
+        row[: len(ids)] = ids
+    _, caches = model.forward(inputs if len(texts) == 1 else inputs[None])
+    return list(_kept(model.layers, caches, "", [len(ids) for ids in texts], len(texts) - 1))
+
+
+def _kept(
+    layers: Sequence[Layer], caches: Sequence[Any], within: str, lengths: list[int], text: int
+) -> Iterator[Look]:
+    """Of layers that go through this one of the texts."""
     for layer, cache in zip(layers, caches, strict=True):
         name = f"{within}{layer.name}"
-        if isinstance(layer, Sequential):
+        if isinstance(layer, Encoder):
+            yield from _kept(layer.layers, cache.caches, f"{name}.", lengths, 0)
+        elif isinstance(layer, Sequential):
             # A block may keep something of its own before what its layers keep.
-            yield from _kept(layer.layers, cache[-len(layer.layers) :], f"{name}.")
-        elif isinstance(layer, SelfAttention):
-            yield Look(name, layer, cache.attended)
+            inside = cache[-len(layer.layers) :]
+            yield from _kept(layer.layers, inside, f"{name}.", lengths, text)
+        elif isinstance(layer, MultiHead):
+            keys = 0 if isinstance(layer, CrossAttention) else text
+            q, k, v, p = cache.attended
+            m, n = lengths[text], lengths[keys]
+            real = Attended(q[:, :, :m], k[:, :, :n], v[:, :, :n], p[:, :, :m, :n])
+            yield Look(name, layer, text, keys, real)
 
 
 def block_of(name: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 ROWS = 64
-"""Positions that are shown where there is no last one."""
+"""Positions that are shown at most."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,25 @@ class Places:
 
 
 def compute(subject: Subject) -> Places:
-    """Look at the first positions that the network has.
+    """Look at the first positions that the network has, as many as its examples have steps.
 
     Raises      DoesNotApply for a network without, or before the first epoch is finished.
     """
-    return positions_of(in_our_layers(subject.program), subject.about_best)
+    steps = subject.dataset.test.inputs.shape[-1]
+    return positions_of(in_our_layers(subject.program), subject.about_best, min(steps, ROWS))
 
 
-def positions_of(model: Sequential, about: str) -> Places:
-    """The positions of a network: its first layer of positions, else its first rotary attention."""
+def positions_of(model: Sequential, about: str, most: int = ROWS) -> Places:
+    """The first positions of a network: of its first layer of positions, else of its first rotary
+    attention."""
     for name, layer in _positions(model.layers, ""):
         learned = isinstance(layer, LearnedPositions)
-        count = min(ROWS, layer.sizes["positions"]) if learned else ROWS
+        count = min(most, layer.sizes["positions"]) if learned else most
         rows = layer.table(np.arange(count), np.dtype(np.float64))
         return _places(about, name, "learned" if learned else "sinusoidal", rows)
     for name, attention in with_heads(model.layers):
         if isinstance(attention, SelfAttention) and attention.rotary:
-            theta = angles(np.arange(ROWS), attention.d)
+            theta = angles(np.arange(most), attention.d)
             rows = np.concatenate((np.cos(theta), np.sin(theta)), axis=-1)
             return _places(about, name, "rotary", rows)
     raise DoesNotApply("positions are needed, and the network has none")
