@@ -1,29 +1,11 @@
-"""All engines compute the same: every layer, loss and optimizer, and whole models.
-
-Each engine is set beside NumPy, by max|a - b| / max|b| of two arrays. All evaluate the same
-equations on the same numbers with the same dropout masks; they differ in the order in which a sum
-is added up, in multiplying and adding with one rounding or two, and in the last bits of exp and
-tanh.
-
-float64     1e-10, as promised
-float32     A number is off by up to half of eps = 2^-23 each time it is rounded, up as often as
-            down, so the n roundings of a sum come to about eps sqrt(n), not to eps n. A step takes
-            over what the step before was off by and adds its own; k steps come to eps sqrt(n k).
-            The bound is MARGIN of these, n being the longest sum of the model.
-
-That holds as long as training does not magnify a difference. Where a rule does, such as Adam, which
-turns even the sign of a gradient of 1e-9 into a whole step, learning rates are small here: what is
-compared is arithmetic, not chaos.
-"""
+"""All engines compute the same: every layer, loss and optimizer, and whole models."""
 
 from __future__ import annotations
 
 import math
 import re
 import sys
-from dataclasses import dataclass
-from functools import cache
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,17 +15,27 @@ import pytest
 
 from byhand import clipping, engines, layers, losses, optimizers, regularizers
 from byhand.clipping import ClipByGlobalNorm, Clipping
-from byhand.engines import ENGINES, Program
+from byhand.engines import ENGINES
 from byhand.engines.numpy import EVALUATION_BATCH
-from byhand.initializers import StandardNormal
 from byhand.layers import Convolution2D, Dense, Flatten, Layer, Sequential, Tanh
 from byhand.losses import BinaryCrossEntropyWithLogits, Loss, SoftmaxCrossEntropy, one_hot
 from byhand.models import mlp
 from byhand.optimizers import SGD, Adam, Momentum, Nesterov, Optimizer
-from byhand.randomness import batch_order
 from byhand.regularizers import L2, Regularizer
 
 from ..layers.examples import EXPORTED, LAYERS, Example, examples
+from .agreement import (
+    EXAMPLES,
+    FUSED,
+    Case,
+    assert_agreement,
+    assert_close,
+    both_dtypes,
+    labels,
+    named,
+    network,
+    normal,
+)
 
 Array = np.typing.NDArray[Any]
 
@@ -57,13 +49,6 @@ def kinds(module: ModuleType, base: type) -> list[Any]:
     ]
 
 
-def named(value: Any) -> str:
-    return value.__name__ if isinstance(value, type) else str(value)
-
-
-MARGIN = 8
-EXAMPLES = 40
-STEPS = 100
 ODD = [1, 3, 17, 31]
 BATCHES = [1, 3, 17, 31, 64]
 """Of 40 examples: four leave a short batch, and 64 is more than there are."""
@@ -73,9 +58,6 @@ ACTIVATIONS = ["sigmoid", "tanh", "relu"]
 OUTPUTS = {"z": None, "a": "sigmoid", "p": "softmax"}
 """The layer under a loss, by the symbol of the model's output in the loss's equation."""
 
-FUSED, DESCENT = SoftmaxCrossEntropy(), SGD(0.1)
-
-both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=named)
 OTHERS = [name for name in ENGINES if name != "numpy"]
 
 
@@ -113,123 +95,6 @@ def twins(engine: str) -> dict[str, set[str]]:
         "clipping": of_optimizers.CLIPPINGS,
     }
     return {what: {kind.__name__ for kind in table} for what, table in tables.items()}
-
-
-@cache
-def epoch_order(epoch: int, examples: int) -> Array:
-    return batch_order(3, epoch, examples)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model, and all that it takes to train it with one engine or another."""
-
-    model: Sequential
-    x: Array
-    t: Array
-    loss: Loss = FUSED
-    optimizer: Optimizer = DESCENT
-    regularizer: Regularizer | None = None
-    clipping: Clipping | None = None
-    batch: int = 17
-
-    def program(self, engine: str, threads: int | None = None) -> Program:
-        return engines.compile(
-            self.model,
-            self.loss,
-            self.optimizer,
-            regularizer=self.regularizer,
-            clipping=self.clipping,
-            examples=len(self.x),
-            seed=5,
-            engine=engine,
-            threads=threads,
-        )
-
-    def bound(self, steps: int = 1) -> float:
-        """How far the engines may be apart after so many steps."""
-        w = self.model.parameters
-        if next(iter(w.values())).dtype == np.float64:
-            return 1e-10
-        longest = max(len(self.x), *chain.from_iterable(a.shape for a in w.values()))
-        return MARGIN * float(np.finfo(np.float32).eps) * math.sqrt(longest * steps)
-
-    def train(self, program: Program, steps: int = STEPS) -> Array:
-        """The loss of each step, epoch by epoch in the order of the epoch."""
-        found: list[float] = []
-        for epoch in range(steps):
-            order = epoch_order(epoch, len(self.x))
-            count = min(math.ceil(len(order) / self.batch), steps - len(found))
-            rates = [self.optimizer.learning_rate] * count
-            found += program.train(self.x, self.t, order, self.batch, len(found), rates).tolist()
-        return np.array(found)
-
-    def observe(self, program: Program) -> dict[str, Array]:
-        """All that a program tells of a model, by name."""
-        seen = {}
-        for step in (None, 7):
-            objective, gradients = program.gradients(self.x, self.t, step)
-            seen[f"the objective of step {step}"] = np.array(objective)
-            seen |= {f"d{name} of step {step}": dw for name, dw in gradients.items()}
-        seen |= {f"the output of {name}": y for name, y in program.activations(self.x).items()}
-        return seen | self.outcome(program)
-
-    def outcome(self, program: Program) -> dict[str, Array]:
-        """What training leaves behind."""
-        return {
-            "the predictions": program.predict(self.x),
-            "the mean loss": np.array(program.evaluate(self.x, self.t).loss),
-            **program.parameters(),
-            **program.optimizer_state(),
-        }
-
-
-def apart(found: Array, expected: Array) -> float:
-    """max|a - b| / max|b|; infinite where shapes or dtypes differ, or a number is not finite."""
-    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
-        return math.inf
-    difference = float(np.abs(found - expected).max(initial=0))
-    if difference == 0:
-        return 0.0
-    largest = float(np.abs(expected).max())
-    return difference / largest if largest and math.isfinite(difference) else math.inf
-
-
-def assert_close(found: dict[str, Array], expected: dict[str, Array], bound: float) -> None:
-    assert found.keys() == expected.keys()
-    for name, a in found.items():
-        off = apart(a, expected[name])
-        assert off <= bound, f"{name} is {off:.1e} apart, at most {bound:.1e}"
-
-
-def assert_agreement(
-    case: Case, engine: str, steps: int = STEPS, threads: int | None = None
-) -> None:
-    """Of loss, gradients, activations and predictions, then after so many steps of parameters."""
-    numpy, other = case.program("numpy"), case.program(engine, threads)
-    assert_close(case.observe(other), case.observe(numpy), case.bound())
-    before = numpy.parameters()
-    expected = case.train(numpy, steps)
-    assert len(expected) == steps
-    losses = {"the losses": case.train(other, steps)}
-    assert_close(losses, {"the losses": expected}, case.bound(steps))
-    assert_close(case.outcome(other), case.outcome(numpy), case.bound(steps))
-    moved = max(apart(w, before[name]) for name, w in numpy.parameters().items())
-    assert moved > 10 * case.bound(steps), "too little was trained for a difference to show"
-
-
-def normal(shape: tuple[int, ...], dtype: Any, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
-
-
-def labels(classes: int, count: int = EXAMPLES) -> Array:
-    return np.random.default_rng(1).integers(0, classes, count)
-
-
-def network(sizes: tuple[int, ...], dtype: Any, **options: Any) -> Sequential:
-    """An mlp in which no parameter is zero."""
-    chosen = {"activation": "tanh", "biases": StandardNormal(), **options}
-    return mlp(sizes, **chosen).initialize(2, dtype)
 
 
 # The parts

@@ -16,7 +16,7 @@ from byhand.losses import SoftmaxCrossEntropy
 from byhand.models.gpt import gpt
 from byhand.optimizers import SGD
 
-from .test_agreement import Case, apart, assert_agreement, both_dtypes, normal
+from .agreement import Case, apart, assert_agreement, both_dtypes, normal
 
 if missing := engines.available("native"):
     pytest.skip(missing, allow_module_level=True)

@@ -34,7 +34,7 @@ from byhand.layers import (
 from byhand.losses import SoftmaxCrossEntropy
 from byhand.optimizers import SGD, Adam, Optimizer
 
-from .test_agreement import Case, assert_agreement, both_dtypes, normal
+from .agreement import Case, assert_agreement, both_dtypes, normal
 
 if missing := engines.available("native"):
     pytest.skip(missing, allow_module_level=True)

@@ -35,7 +35,7 @@ from byhand.layers import (
 from byhand.losses import SoftmaxCrossEntropy
 from byhand.optimizers import SGD
 
-from .test_agreement import Case, assert_agreement, both_dtypes
+from .agreement import Case, assert_agreement, both_dtypes
 from .two_sequences import MODELS, SOURCE, TARGET, pairs
 
 if missing := engines.available("native"):

@@ -20,7 +20,7 @@ from byhand.losses import SoftmaxCrossEntropy
 from byhand.models import gpt
 from byhand.optimizers import SGD, AdamW
 
-from .test_agreement import Case, apart, assert_agreement, both_dtypes
+from .agreement import Case, apart, assert_agreement, both_dtypes
 
 Array = np.typing.NDArray[Any]
 VOCABULARY = 7

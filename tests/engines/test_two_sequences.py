@@ -14,7 +14,7 @@ from byhand.layers import Sequential
 from byhand.losses import SoftmaxCrossEntropy
 from byhand.optimizers import SGD, Adam
 
-from .test_agreement import Case, assert_agreement, assert_close, both_dtypes
+from .agreement import Case, assert_agreement, assert_close, both_dtypes
 from .two_sequences import MODELS, SOURCE, TARGET, TIME, pairs
 
 Array = Any
