@@ -87,7 +87,7 @@ def test_an_unknown_set(byhand: Any) -> None:
     result = byhand("reproduce", "nielson")
     assert result.exit_code == 2
     there = (
-        "char, char-large, char-optimizers, cnn, gpt, gpt-parts, mlp, nielsen, nielsen-conv, "
-        "tasks, translate"
+        "char, char-large, char-optimizers, cnn, gpt, gpt-hour, gpt-parts, mlp, nielsen, "
+        "nielsen-conv, tasks, translate"
     )
     assert result.stderr == f"error: no set of recipes 'nielson'; there is {there}\n"

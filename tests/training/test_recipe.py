@@ -16,7 +16,7 @@ from byhand.training.reproduce import METRICS, METRICS_OF_ALL
 from .tiny import write_recipe
 
 FILES = sorted(recipe_folder().glob("*.toml"))
-FILES_OF_TEXTS = sorted(recipe_folder().glob("char-*.toml"))
+FILES_OF_TEXTS = [path for path in FILES if path.stem.startswith(("char-", "gpt-"))]
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 

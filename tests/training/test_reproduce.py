@@ -100,8 +100,8 @@ def test_a_set_is_found_by_its_name() -> None:
     with pytest.raises(InputError) as caught:
         recipes_of("nielson")
     there = (
-        "char, char-large, char-optimizers, cnn, gpt, gpt-parts, mlp, nielsen, nielsen-conv, "
-        "tasks, translate"
+        "char, char-large, char-optimizers, cnn, gpt, gpt-hour, gpt-parts, mlp, nielsen, "
+        "nielsen-conv, tasks, translate"
     )
     assert str(caught.value) == f"no set of recipes 'nielson'; there is {there}"
     with pytest.raises(InputError) as caught:
