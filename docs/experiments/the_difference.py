@@ -50,7 +50,7 @@ from byhand.views.subject import in_our_layers
 Array = NDArray[Any]
 RUNS = "runs/the-difference"
 NATIVE = ("training.engine=native", "training.threads=1")
-SEEDS = dict.fromkeys(("translate-plain", "translate-attention", "translate-transformer"), 1)
+SEEDS = dict.fromkeys(("translate-plain", "translate-attention", "translate-transformer"), 3)
 NAMES = dict(zip(SEEDS, ("GRUs", "GRUs, attention", "Transformer"), strict=True))
 COLOURS = dict(zip(SEEDS, (GREY, ORANGE, BLUE), strict=True))
 EDGES = (0, 4, 6, 8, 10, 12, 15)  # words of a source, ends of the groups
