@@ -41,9 +41,9 @@ class Trial:
     """A recipe, with some keys changed. Its runs are `name`-1 and so on, by seed."""
 
     name: str
-    seeds: Sequence[int] = (1,)
     recipe: str | None = None
     changes: Sequence[str] = ()
+    seeds: Sequence[int] = (1, 2)
 
     def recipes(self, changes: Sequence[str]) -> list[Recipe]:
         """One for each seed, with more keys changed."""
@@ -52,22 +52,37 @@ class Trial:
         return [find_recipe(self.recipe or self.name, (*every, seed)) for seed in seeds]
 
 
-NANO = Trial("gpt-nano", (1, 2))
-DEEP = Trial("deep-pre", (1,), "gpt-nano", TWELVE)
-COPY = Trial("copy", (1,), "copy-transformer", SHORT)
+NANO = Trial("gpt-nano", seeds=(1, 2, 3))
+DEEP = Trial("deep-pre", "gpt-nano", TWELVE)
+COPY = Trial("copy", "copy-transformer", SHORT)
 TRIALS = {
-    "positions": {"learned": NANO, "none": Trial("gpt-positions-none")},
-    "heads": {"four": NANO, "one": Trial("gpt-heads-1")},
-    "norm": {"pre": NANO, "post, no warm-up": Trial("gpt-post-norm-cold")},
+    "positions": {
+        "learned": NANO,
+        "sinusoidal": Trial("gpt-positions-sinusoidal"),
+        "rotary": Trial("gpt-positions-rotary"),
+        "none": Trial("gpt-positions-none"),
+    },
+    "heads": {
+        "four": NANO,
+        "eight": Trial("gpt-heads-8"),
+        "two": Trial("gpt-heads-2"),
+        "one": Trial("gpt-heads-1"),
+    },
+    "norm": {
+        "pre": NANO,
+        "pre, no warm-up": Trial("gpt-cold"),
+        "post": Trial("gpt-post-norm"),
+        "post, no warm-up": Trial("gpt-post-norm-cold"),
+    },
     "norm, 12 layers": {
         "pre": DEEP,
-        "pre, no warm-up": Trial("deep-pre-cold", (1,), "gpt-cold", TWELVE),
-        "post": Trial("deep-post", (1,), "gpt-post-norm", TWELVE),
-        "post, no warm-up": Trial("deep-post-cold", (1,), "gpt-post-norm-cold", TWELVE),
+        "pre, no warm-up": Trial("deep-pre-cold", "gpt-cold", TWELVE),
+        "post": Trial("deep-post", "gpt-post-norm", TWELVE),
+        "post, no warm-up": Trial("deep-post-cold", "gpt-post-norm-cold", TWELVE),
     },
     "copy, positions": {
         "sinusoidal": COPY,
-        "none": Trial("copy-none", (1,), "copy-transformer", (*SHORT, "model.positions=none")),
+        "none": Trial("copy-none", "copy-transformer", (*SHORT, "model.positions=none")),
     },
 }
 """part -> what is in its place -> its runs."""
@@ -211,9 +226,9 @@ def main(folder: Path, runs: str = RUNS, changes: Sequence[str] = ()) -> Finding
         part: {choice: outcome(trial, Path(runs), changes) for choice, trial in trials.items()}
         for part, trials in TRIALS.items()
     }
-    [deep] = DEEP.recipes(changes)
+    deep, *_ = DEEP.recipes(changes)
     outcomes["norm, 12 layers"]["none"] = bare(deep)
-    [copied] = COPY.recipes(changes)
+    copied, *_ = COPY.recipes(changes)
     found = Findings(outcomes, unordered(load_data(copied.data).validation))
     publish("taken_away", lambda: draw(found), report(found), folder)
     return found
