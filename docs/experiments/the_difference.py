@@ -1,8 +1,8 @@
 """Two GRUs, two GRUs with attention, and a Transformer translate: what is the difference?
 
 All three have the same number of parameters and the same steps on the same pairs. Trains them in
-runs/the-difference, or goes on, or reads what is finished there; on one core that is a quarter of
-an hour for each seed of each. Prints parameters, multiplications, BLEU by length, tokens for each
+runs/the-difference, or goes on, or reads what is finished there; on one core that is ten minutes
+for each seed of each. Prints parameters, multiplications, BLEU by length, tokens for each
 second of processor time, and how far gradients reach; draws BLEU, the gradients, and the alignments
 of one sentence.
 """

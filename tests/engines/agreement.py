@@ -49,6 +49,7 @@ MARGIN = 8
 EXAMPLES = 40
 STEPS = 100
 
+OTHERS = [name for name in engines.ENGINES if name != "numpy"]
 FUSED, DESCENT = SoftmaxCrossEntropy(), SGD(0.1)
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=named)
 

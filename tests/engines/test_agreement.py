@@ -15,7 +15,6 @@ import pytest
 
 from byhand import clipping, engines, layers, losses, optimizers, regularizers
 from byhand.clipping import ClipByGlobalNorm, Clipping
-from byhand.engines import ENGINES
 from byhand.engines.numpy import EVALUATION_BATCH
 from byhand.layers import Convolution2D, Dense, Flatten, Layer, Sequential, Tanh
 from byhand.losses import BinaryCrossEntropyWithLogits, Loss, SoftmaxCrossEntropy, one_hot
@@ -27,6 +26,7 @@ from ..layers.examples import EXPORTED, LAYERS, Example, examples
 from .agreement import (
     EXAMPLES,
     FUSED,
+    OTHERS,
     Case,
     assert_agreement,
     assert_close,
@@ -57,17 +57,6 @@ MODELS = [(a, b, ODD[(i + j) % 4]) for i, a in enumerate(ODD) for j, b in enumer
 ACTIVATIONS = ["sigmoid", "tanh", "relu"]
 OUTPUTS = {"z": None, "a": "sigmoid", "p": "softmax"}
 """The layer under a loss, by the symbol of the model's output in the loss's equation."""
-
-OTHERS = [name for name in ENGINES if name != "numpy"]
-
-
-@pytest.fixture(params=OTHERS)
-def engine(request: pytest.FixtureRequest) -> str:
-    """Each engine that is set beside NumPy."""
-    name: str = request.param
-    if missing := engines.available(name):
-        pytest.skip(missing)
-    return name
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from byhand import engines
 from byhand.clipping import ClipByGlobalNorm
-from byhand.engines import ENGINES, Description, Program, parity
+from byhand.engines import Description, Program, parity
 from byhand.engines.parity import Row, bound, compare, relative_error, worst
 from byhand.layers import Dense, ReLU, Residual, Sequential
 from byhand.losses import QuadraticCost, SoftmaxCrossEntropy
@@ -19,11 +19,11 @@ from byhand.models import mlp
 from byhand.optimizers import SGD, Adam, Momentum, Optimizer
 from byhand.regularizers import L2
 
+from .agreement import OTHERS
 from .two_sequences import MODELS, pairs
 
 EXAMPLES = 23
 STEPS = 12
-OTHERS = [engine for engine in ENGINES if engine != "numpy"]
 
 
 def rows(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from byhand import engines
-from byhand.engines import ENGINES, Program
+from byhand.engines import Program
 from byhand.errors import InputError, ShapeError
 from byhand.initializers import StandardNormal
 from byhand.layers import (
@@ -48,12 +48,9 @@ FIRST = {"one-hot": (OneHot(VOCABULARY), VOCABULARY), "embedding": (Embedding(VO
 every_cell = pytest.mark.parametrize("cell", CELLS)
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if missing := engines.available(name):
-        pytest.skip(missing)
-    return name
+@pytest.fixture
+def engine(any_engine: str) -> str:
+    return any_engine
 
 
 def character_model(cell: str = "lstm", first: str = "one-hot", *between: Layer) -> Sequential:

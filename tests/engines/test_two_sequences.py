@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from byhand import engines
-from byhand.engines import ENGINES, Program
+from byhand.engines import Program
 from byhand.errors import InputError, ShapeError
 from byhand.layers import Sequential
 from byhand.losses import SoftmaxCrossEntropy
@@ -19,23 +19,6 @@ from .two_sequences import MODELS, SOURCE, TARGET, TIME, pairs
 
 Array = Any
 every_model = pytest.mark.parametrize("kind", MODELS)
-OTHERS = [name for name in ENGINES if name != "numpy"]
-
-
-@pytest.fixture(params=OTHERS)
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if missing := engines.available(name):
-        pytest.skip(missing)
-    return name
-
-
-@pytest.fixture(params=ENGINES)
-def any_engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if missing := engines.available(name):
-        pytest.skip(missing)
-    return name
 
 
 def program(model: Sequential, engine: str) -> Program:

@@ -90,7 +90,8 @@ def compute(subject: Subject) -> Attention:
     Raises      DoesNotApply for a run that was trained on neither, for a network without
                 attention in heads, or before the first epoch is finished.
     """
-    if subject.languages is None:
+    languages = subject.run.languages
+    if languages is None:
         vocabulary = subject.vocabulary
         ids = subject.dataset.test.inputs[subject.example or 0]
         texts = [Text(ids, pieces_of(ids, vocabulary))]
@@ -99,7 +100,7 @@ def compute(subject: Subject) -> Attention:
         sides = [ids[ids != PADDING] for ids in pair]
         texts = [
             Text(ids, tokens(language, ids.tolist()))
-            for ids, language in zip(sides, subject.languages, strict=True)
+            for ids, language in zip(sides, languages, strict=True)
         ]
     return attention_of(in_our_layers(subject.program), texts, subject.about_best, subject.focus)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byhand.data import Dataset, Languages, Vocabulary, prepare
+from byhand.data import Dataset, Vocabulary, prepare
 from byhand.engines import Program
 from byhand.errors import InputError
 from byhand.layers import Sequential
@@ -125,12 +125,6 @@ class Subject:
         if known is None:
             raise DoesNotApply(f"a text is needed, and run {self.run.name} was trained on none")
         return known
-
-    @property
-    def languages(self) -> Languages | None:
-        """What the ids of a source and a target mean, where the run was trained on pairs."""
-        self.epochs()
-        return self.run.languages
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
